@@ -1,0 +1,26 @@
+"""Registries of this package: children of mmengine's, scope `cascadekit`.
+
+Another mm-style project builds our parts by scoped name, `type='cascadekit.FPN'`, and needs no
+`custom_imports`: mmengine imports `<scope>.registry` (hence this file's name) and each registry
+imports its `locations` when a name is first looked up.
+"""
+
+from __future__ import annotations
+
+from mmengine import registry as mm
+
+SCOPE = "cascadekit"
+
+
+def _child(parent: mm.Registry, location: str) -> mm.Registry:
+    return mm.Registry(parent.name, parent=parent, scope=SCOPE, locations=[location])
+
+
+MODELS = _child(mm.MODELS, "cascadekit.models")
+TASK_UTILS = _child(mm.TASK_UTILS, "cascadekit.models")
+DATASETS = _child(mm.DATASETS, "cascadekit.datasets")
+TRANSFORMS = _child(mm.TRANSFORMS, "cascadekit.datasets")
+DATA_SAMPLERS = _child(mm.DATA_SAMPLERS, "cascadekit.datasets")
+METRICS = _child(mm.METRICS, "cascadekit.evaluation")
+HOOKS = _child(mm.HOOKS, "cascadekit.engine")
+OPTIM_WRAPPER_CONSTRUCTORS = _child(mm.OPTIM_WRAPPER_CONSTRUCTORS, "cascadekit.engine")

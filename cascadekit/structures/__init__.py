@@ -1,0 +1,1 @@
+"""Values that travel through the detector, and functions on boxes and masks."""
