@@ -24,3 +24,22 @@ DATA_SAMPLERS = _child(mm.DATA_SAMPLERS, "cascadekit.datasets")
 METRICS = _child(mm.METRICS, "cascadekit.evaluation")
 HOOKS = _child(mm.HOOKS, "cascadekit.engine")
 OPTIM_WRAPPER_CONSTRUCTORS = _child(mm.OPTIM_WRAPPER_CONSTRUCTORS, "cascadekit.engine")
+
+# Kinds of parts that we have none of: without a child in our scope mmengine would warn on each.
+_OTHERS = [
+    _child(parent, "cascadekit.engine")
+    for parent in (
+        mm.RUNNERS,
+        mm.RUNNER_CONSTRUCTORS,
+        mm.LOOPS,
+        mm.MODEL_WRAPPERS,
+        mm.WEIGHT_INITIALIZERS,
+        mm.OPTIMIZERS,
+        mm.OPTIM_WRAPPERS,
+        mm.PARAM_SCHEDULERS,
+        mm.EVALUATOR,
+        mm.VISUALIZERS,
+        mm.VISBACKENDS,
+        mm.LOG_PROCESSORS,
+    )
+]

@@ -121,9 +121,7 @@ class Matches:
 
     def __getitem__(self, keep: Tensor) -> Matches:
         """The rows `keep`: a (R,) bool mask or int64 indices."""
-        return Matches(
-            self.labels[keep], self.gt_index[keep], self.gt_boxes[keep], self.ious[keep]
-        )
+        return Matches(self.labels[keep], self.gt_index[keep], self.gt_boxes[keep], self.ious[keep])
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,310 @@
+"""What tools and notebooks call: load a config, build, train, evaluate, predict."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine import Config
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+
+from cascadekit.checkpoints import (
+    load_checkpoint_file,
+    load_weights,
+    require_resumable,
+    safe_runner_loading,
+)
+from cascadekit.configuration import Origins, apply_options, check_config, read_config
+from cascadekit.data_choice import choose_data
+from cascadekit.engine import save_interrupted
+from cascadekit.errors import InputError, did_you_mean
+from cascadekit.registry import MODELS
+from cascadekit.structures.samples import Prediction
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+SCHEDULE_KEYS = ("train_cfg", "optim_wrapper", "param_scheduler", "auto_scale_lr")
+
+
+def load_config(
+    path: str | os.PathLike[str],
+    data: str | None = None,
+    images: str | None = None,
+    val_data: str | None = None,
+    val_images: str | None = None,
+    schedule: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Config:
+    """Read a config, put other data or another schedule into it, and check every name in it.
+
+    Args:
+        path: the config file.
+        data: what to train on: "shapes", "coco", a COCO json or a folder of VOC xml files.
+        images: folder of its pictures; None: beside the annotations.
+        val_data: what to validate on, likewise.
+        val_images: folder of its pictures.
+        schedule: name of a file in configs/_base_/schedules, or a path.
+        options: changes as `--cfg-options` has them, e.g. {"model.roi_head.stage_loss": "avg"};
+            they come last.
+
+    Returns:
+        The resolved config.
+
+    Raises:
+        InputError: a file, key, type or data set that is not there, with what was meant.
+    """
+    config, origins = read_config(path)
+    if schedule is not None:
+        _choose_schedule(config, origins, schedule)
+    choose_data(config, data, images, val_data, val_images)
+    apply_options(config, origins, options or {})
+    check_config(config, origins)
+    return config
+
+
+def _choose_schedule(config: Config, origins: Origins, name: str) -> None:
+    """Replace optimizer, learning rate schedule and length by those of another file."""
+    folder = Path(__file__).parent / "configs" / "_base_" / "schedules"
+    path = Path(name) if name.endswith(".py") else folder / f"{name}.py"
+    if not path.is_file():
+        known = sorted(file.stem for file in folder.glob("*.py"))
+        raise InputError(
+            f"no schedule named {name!r}: {folder} has {', '.join(known)}."
+            f"{did_you_mean(name, known)}"
+        )
+    chosen, chosen_origins = read_config(path)
+    for key in SCHEDULE_KEYS:
+        config.pop(key, None)
+        if key in chosen:
+            config[key] = chosen[key]
+    origins.update({k: v for k, v in chosen_origins.items() if k and k[0] in SCHEDULE_KEYS})
+
+
+def build_detector(config: Config) -> torch.nn.Module:
+    """Build the model of a config, backbone weights loaded, ready to train.
+
+    Args:
+        config: of `load_config`.
+
+    Returns:
+        The detector on the CPU, in training mode.
+
+    Raises:
+        InputError: the backbone's weights cannot be had.
+    """
+    detector = MODELS.build(config.model)
+    detector.init_weights()
+    return detector
+
+
+def load_detector(
+    config: Config | str | os.PathLike[str],
+    checkpoint: str | os.PathLike[str],
+    device: str | None = None,
+) -> torch.nn.Module:
+    """Build a detector and load its trained weights, for `predict`.
+
+    Args:
+        config: of `load_config`, or a path.
+        checkpoint: a file a training wrote; its classes set the model's class count.
+        device: "cpu", "cuda", "cuda:1"; None: a GPU if there is one.
+
+    Returns:
+        The detector in evaluation mode, with `classes` (names, or None) and `test_pipeline`.
+
+    Raises:
+        InputError: the checkpoint cannot be read or fits another model.
+    """
+    config = config if isinstance(config, Config) else load_config(config)
+    classes = _adopt_classes(config, checkpoint)
+    detector = MODELS.build(config.model)
+    load_weights(detector, checkpoint)
+    detector.classes = classes
+    detector.test_pipeline = config.test_dataloader.dataset.pipeline
+    return detector.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval()
+
+
+def _adopt_classes(config: Config, checkpoint: str | os.PathLike[str]) -> tuple[str, ...] | None:
+    """Set the model's class count to what a checkpoint was trained on; returns the names."""
+    meta = load_checkpoint_file(checkpoint).get("meta") or {}
+    classes = (meta.get("dataset_meta") or {}).get("classes")
+    if classes:
+        config.model.num_classes = len(classes)
+    return tuple(classes) if classes else None
+
+
+def _place(config: Config, device: str | None, launcher: str) -> None:
+    """Choose device and communication back end before the Runner looks for them."""
+    if device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        if torch.cuda.is_available():  # the driver was asked before us
+            raise InputError("--device cpu: CUDA is in use in this process already; start afresh")
+    elif device is not None and not torch.cuda.is_available():
+        raise InputError(f"--device {device}: no CUDA device was found; leave it out or give cpu")
+    elif device is not None and ":" in device:
+        os.environ["CUDA_VISIBLE_DEVICES"] = device.split(":")[1]
+    if launcher != "none" and not torch.cuda.is_available():
+        config.env_cfg.dist_cfg.backend = "gloo"
+    config.launcher = launcher
+
+
+def train(
+    config: Config,
+    work_dir: str | os.PathLike[str],
+    resume: bool = False,
+    amp: bool = False,
+    launcher: str = "none",
+    seed: int | None = None,
+    device: str | None = None,
+) -> Runner:
+    """Train with mmengine's Runner: checkpoints, log, curves and the resolved config in `work_dir`.
+
+    Args:
+        config: of `load_config`.
+        work_dir: folder of the run.
+        resume: go on from the last checkpoint in `work_dir`.
+        amp: mixed precision.
+        launcher: "none", "pytorch" (torchrun) or "slurm".
+        seed: for all random numbers; None: another one each time.
+        device: "cpu", "cuda:0"; None: a GPU if there is one.
+
+    Returns:
+        The Runner, finished.
+
+    Raises:
+        InputError: data, weights or a loss went wrong; the message says what.
+        KeyboardInterrupt: passed on after the state was saved for `resume`.
+    """
+    config = config.copy()
+    _place(config, device, launcher)
+    config.work_dir = str(work_dir)
+    config.resume = resume
+    config.randomness = {"seed": seed}
+    if amp:
+        config.optim_wrapper = {**config.optim_wrapper, "type": "AmpOptimWrapper"}
+        if not torch.cuda.is_available():
+            config.optim_wrapper.update(dtype="bfloat16", loss_scale=1.0)
+    _check_resume(config)
+    with safe_runner_loading():
+        runner = Runner.from_cfg(config)
+        try:
+            runner.train()
+        except KeyboardInterrupt:
+            save_interrupted(runner)
+            raise
+    return runner
+
+
+def _check_resume(config: Config) -> None:
+    """Fail before anything is built when there is nothing, or nothing usable, to resume from."""
+    pointer = Path(config.work_dir) / "last_checkpoint"
+    if not config.resume or config.get("load_from"):
+        return
+    if not pointer.is_file():
+        print_log(f"nothing to resume in {config.work_dir}: starting anew", logger="current")
+        config.resume = False
+        return
+    require_resumable(pointer.read_text().strip())
+
+
+def evaluate(
+    config: Config,
+    checkpoint: str | os.PathLike[str],
+    work_dir: str | os.PathLike[str],
+    data: str | None = None,
+    images: str | None = None,
+    stage_table: bool = True,
+    launcher: str = "none",
+    device: str | None = None,
+) -> dict[str, float]:
+    """Score a checkpoint on the config's test set, or on other data.
+
+    Args:
+        config: of `load_config`.
+        checkpoint: trained weights.
+        work_dir: folder for the results: COCO result json and a summary json.
+        data: test on this instead (see `load_config`).
+        images: folder of its pictures.
+        stage_table: also score every stage and ensemble, as in the paper's Table 2, from the same
+            pass.
+        launcher: as in `train`.
+        device: as in `train`.
+
+    Returns:
+        Metric name -> fraction in [0, 1].
+
+    Raises:
+        InputError: data or checkpoint cannot be used.
+    """
+    config = config.copy()
+    _place(config, device, launcher)
+    classes = _adopt_classes(config, checkpoint)
+    choose_data(config, val_data=data, val_images=images, classes=classes)
+    config.work_dir = str(work_dir)
+    config.test_evaluator.outfile_prefix = str(Path(work_dir) / "results")
+    config.test_evaluator.stage_table = stage_table
+    for key in ("train_dataloader", "train_cfg", "optim_wrapper", "param_scheduler"):
+        config[key] = None
+    for key in ("val_dataloader", "val_cfg", "val_evaluator"):
+        config[key] = None
+    config.pop("auto_scale_lr", None)
+    config.model.backbone.pop("weights", None)  # the checkpoint has them
+    with safe_runner_loading():
+        runner = Runner.from_cfg(config)
+        detector = getattr(runner.model, "module", runner.model)
+        load_weights(detector, checkpoint)
+        detector.roi_head.all_variants = stage_table
+        metrics: dict[str, float] = runner.test()
+    return metrics
+
+
+def image_files(source: str | os.PathLike[str]) -> list[Path]:
+    """The picture, or the pictures of a folder in order of name.
+
+    Raises:
+        InputError: no such file or folder, or no picture in it.
+    """
+    path = Path(source)
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise InputError(f"{path}: no such picture or folder")
+    files = sorted(file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
+    if not files:
+        raise InputError(f"{path} holds no picture ({', '.join(IMAGE_SUFFIXES)})")
+    return files
+
+
+def predict(
+    detector: torch.nn.Module, images: Iterable[str | os.PathLike[str] | np.ndarray]
+) -> Iterator[Prediction]:
+    """Detect objects, one picture after the other, with the trace of every stage.
+
+    Args:
+        detector: of `load_detector`.
+        images: files, or (H, W, 3) uint8 RGB arrays.
+
+    Yields:
+        A prediction for each, in pixels of the picture.
+
+    Raises:
+        InputError: a picture cannot be read; it is named.
+    """
+    from cascadekit.datasets.transforms import from_array
+
+    load, *rest = detector.test_pipeline
+    file_pipeline, array_pipeline = Compose([load, *rest]), Compose(rest)
+    for number, image in enumerate(images):
+        if isinstance(image, np.ndarray):
+            sample = array_pipeline(from_array(image, number))
+        else:
+            sample = file_pipeline({"img_path": str(image), "img_id": number, "instances": []})
+        with torch.no_grad():
+            batch = detector.data_preprocessor(pseudo_collate([sample]), False)
+            (prediction,) = detector.predict(batch["inputs"], batch["data_samples"])
+        yield prediction

@@ -1,0 +1,31 @@
+"""Data sets, and what turns their records into batches."""
+
+from cascadekit.datasets.batching import AspectRatioBatchSampler
+from cascadekit.datasets.coco import CocoDataset, read_classes
+from cascadekit.datasets.shapes import ShapesDataset, draw_scene, draw_shapes
+from cascadekit.datasets.transforms import (
+    LoadImage,
+    PackInputs,
+    RandomFlip,
+    Resize,
+    from_array,
+    read_image,
+)
+from cascadekit.datasets.voc import VOCDataset, read_voc_classes
+
+__all__ = [
+    "AspectRatioBatchSampler",
+    "CocoDataset",
+    "LoadImage",
+    "PackInputs",
+    "RandomFlip",
+    "Resize",
+    "ShapesDataset",
+    "VOCDataset",
+    "draw_scene",
+    "draw_shapes",
+    "from_array",
+    "read_classes",
+    "read_image",
+    "read_voc_classes",
+]

@@ -1,0 +1,87 @@
+"""The other half of the cascade's loss weights: faster heads for lighter losses.
+
+The paper weights the losses of stage k by 1, 1/2, 1/4 ("decay") or 1/S ("avg"). In the released
+codes the heads are to learn at full speed all the same; only the shared backbone is to feel the
+weights. So the learning rate of head k is multiplied by the inverse of its weight.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.optim import OptimWrapper
+from mmengine.registry import OPTIM_WRAPPERS, OPTIMIZERS
+from torch import nn
+
+from cascadekit.errors import InputError, did_you_mean
+from cascadekit.registry import OPTIM_WRAPPER_CONSTRUCTORS
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class HeadLearningRate:
+    """Optimizer with one parameter group per learning rate, the stages' heads apart.
+
+    Args:
+        optim_wrapper_cfg: mmengine's `optim_wrapper` config, with `optimizer`.
+        paramwise_cfg: our options:
+            `backbone_lr` (1.0): multiplier for the backbone.
+            `scale_weight_decay` (False): let the head multipliers scale weight decay as well, as
+            Caffe does; Detectron, and we by default, keep the decay step of all parameters alike.
+
+    Raises:
+        InputError: another option.
+
+    Source: paper section 5.3 and the released code: multipliers 1, 2, 4 for the weights 1, 1/2,
+    1/4. With `loss_scaling="gradient"` the losses are not scaled and neither are the rates.
+    """
+
+    OPTIONS = ("backbone_lr", "scale_weight_decay")
+
+    def __init__(
+        self, optim_wrapper_cfg: dict[str, Any], paramwise_cfg: dict[str, Any] | None = None
+    ) -> None:
+        options = dict(paramwise_cfg or {})
+        for key in options:
+            if key not in self.OPTIONS:
+                raise InputError(
+                    f"optim_wrapper.paramwise_cfg.{key}: HeadLearningRate knows "
+                    f"{', '.join(self.OPTIONS)}.{did_you_mean(key, self.OPTIONS)}"
+                )
+        self.wrapper = dict(optim_wrapper_cfg)
+        self.optimizer = dict(self.wrapper.pop("optimizer"))
+        self.backbone_lr = float(options.get("backbone_lr", 1.0))
+        self.scale_weight_decay = bool(options.get("scale_weight_decay", False))
+
+    def __call__(self, model: nn.Module) -> OptimWrapper:
+        """Build the optimizer wrapper of a detector (bare or wrapped for distributed training)."""
+        detector = getattr(model, "module", model)
+        rate = self.optimizer["lr"]
+        decay = self.optimizer.get("weight_decay", 0.0)
+        groups: dict[float, dict[str, Any]] = {}
+        for name, parameter in detector.named_parameters():
+            if not parameter.requires_grad:
+                continue
+            factor = head_factor(name, detector)
+            group = groups.setdefault(
+                factor * (self.backbone_lr if name.startswith("backbone.") else 1.0),
+                {"params": [], "lr": 0.0, "weight_decay": decay},
+            )
+            if factor != 1 and not self.scale_weight_decay:
+                group["weight_decay"] = decay / factor
+            group["params"].append(parameter)
+        for factor, group in groups.items():
+            group["lr"] = rate * factor
+        optimizer = OPTIMIZERS.build({**self.optimizer, "params": list(groups.values())})
+        wrapper = {"type": "OptimWrapper", **self.wrapper, "optimizer": optimizer}
+        built: OptimWrapper = OPTIM_WRAPPERS.build(wrapper)
+        return built
+
+
+def head_factor(name: str, detector: nn.Module) -> float:
+    """Learning rate multiplier of one parameter: 1 / loss weight of its stage's box head."""
+    head = getattr(detector, "roi_head", None)
+    prefix = "roi_head.bbox_head."
+    if not name.startswith(prefix) or getattr(head, "loss_scaling", "gradient") != "loss":
+        return 1.0
+    stage = int(name[len(prefix) :].split(".", 1)[0])
+    return 1.0 / float(head.stage_loss[stage])  # type: ignore[union-attr, index]

@@ -1,0 +1,26 @@
+"""From a list of uint8 pictures to one normalised, padded batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from mmengine.model import ImgDataPreprocessor
+
+from cascadekit.registry import MODELS
+
+
+@MODELS.register_module()
+class DetectionPreprocessor(ImgDataPreprocessor):
+    """mmengine's preprocessor (BGR to RGB, normalise, pad right and below), in channels-last order.
+
+    The memory order changes no value; convolutions and the CPU form of RoIAlign run faster in it.
+    `forward` takes {"inputs": list of (3, H, W) uint8, "data_samples": list} and gives the same
+    with inputs (B, 3, H', W') float32, H' and W' multiples of `pad_size_divisor`.
+    """
+
+    def forward(self, data: Any, training: bool = False) -> Any:
+        """Move to the device, normalise and stack."""
+        data = super().forward(data, training)
+        data["inputs"] = data["inputs"].contiguous(memory_format=torch.channels_last)
+        return data

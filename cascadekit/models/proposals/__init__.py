@@ -1,0 +1,6 @@
+"""Where proposals come from: anchors and the region proposal network."""
+
+from cascadekit.models.proposals.anchors import AnchorGenerator
+from cascadekit.models.proposals.rpn_head import RPNHead
+
+__all__ = ["AnchorGenerator", "RPNHead"]

@@ -1,0 +1,9 @@
+"""Heads on regions of interest: pooling, box and mask heads, and the cascade that runs them."""
+
+from cascadekit.models.roi_heads.bbox_head import BBoxHead
+from cascadekit.models.roi_heads.cascade_roi_head import CascadeRoIHead
+from cascadekit.models.roi_heads.mask_head import MaskHead
+from cascadekit.models.roi_heads.postprocess import Postprocess
+from cascadekit.models.roi_heads.roi_pool import PyramidRoIAlign
+
+__all__ = ["BBoxHead", "CascadeRoIHead", "MaskHead", "Postprocess", "PyramidRoIAlign"]

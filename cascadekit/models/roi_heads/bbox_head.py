@@ -1,0 +1,94 @@
+"""Box head: from pooled features to class logits and box deltas (one stage of paper Figure 3d)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from cascadekit.registry import MODELS
+
+
+class ConvNormReLU(nn.Sequential):
+    """3x3 convolution, optional group norm, ReLU; parameter names as mmcv's ConvModule."""
+
+    def __init__(self, in_channels: int, out_channels: int, groups: int | None) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=groups is None)
+        nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
+        if groups is None:
+            nn.init.zeros_(self.conv.bias)
+        else:
+            self.gn = nn.GroupNorm(groups, out_channels)
+        self.relu = nn.ReLU(inplace=True)
+
+
+@MODELS.register_module()
+class BBoxHead(nn.Module):
+    """Convolutions, then fully connected layers, then one classifier and one regressor.
+
+    Args:
+        in_channels: channels C of the pooled features.
+        num_classes: K; logits have one more column, background last.
+        roi_size: side P of the pooled grid.
+        num_convs: 3x3 convolutions in front (0: the 2-fc head; 4 with `num_fcs=1`: GN head).
+        conv_channels: their channels.
+        num_fcs: fully connected layers.
+        fc_channels: their width.
+        norm_groups: groups of GroupNorm in the convolutions; None: no norm.
+        class_agnostic: one regressor for all classes (the paper's choice), or one each.
+
+    Source: FPN's 2-fc head; the 4conv1fc head of Group Normalization (Wu & He 2018), as used for
+    the paper's Table 7. Parameter names follow mmdetection's ConvFCBBoxHead.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        num_classes: int,
+        roi_size: int = 7,
+        num_convs: int = 0,
+        conv_channels: int = 256,
+        num_fcs: int = 2,
+        fc_channels: int = 1024,
+        norm_groups: int | None = None,
+        class_agnostic: bool = True,
+    ) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.num_boxes = 1 if class_agnostic else num_classes  # G
+        self.shared_convs = nn.ModuleList()
+        for _ in range(num_convs):
+            self.shared_convs.append(ConvNormReLU(in_channels, conv_channels, norm_groups))
+            in_channels = conv_channels
+        features = in_channels * roi_size**2
+        self.shared_fcs = nn.ModuleList()
+        for _ in range(num_fcs):
+            self.shared_fcs.append(nn.Linear(features, fc_channels))
+            features = fc_channels
+        self.fc_cls = nn.Linear(features, num_classes + 1)
+        self.fc_reg = nn.Linear(features, 4 * self.num_boxes)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        for layer in self.shared_fcs:
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        nn.init.normal_(self.fc_cls.weight, std=0.01)
+        nn.init.normal_(self.fc_reg.weight, std=0.001)
+        nn.init.zeros_(self.fc_cls.bias)
+        nn.init.zeros_(self.fc_reg.bias)
+
+    def forward(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
+        """Classify and regress every roi.
+
+        Args:
+            pooled: (R, C, P, P); R may be 0.
+
+        Returns:
+            Logits (R, K+1) and normalised deltas (R, G, 4); G is 1, or K when class-specific.
+        """
+        for conv in self.shared_convs:
+            pooled = conv(pooled)
+        hidden = pooled.flatten(1)  # (R, C * P * P)
+        for layer in self.shared_fcs:
+            hidden = layer(hidden).relu()
+        return self.fc_cls(hidden), self.fc_reg(hidden).view(-1, self.num_boxes, 4)

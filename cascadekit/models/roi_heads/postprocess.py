@@ -1,0 +1,95 @@
+"""From scored boxes to detections: threshold, suppress per class, keep the best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from cascadekit import ops
+from cascadekit.registry import TASK_UTILS
+from cascadekit.structures import boxes as box_ops
+from cascadekit.structures.samples import Detections, ImageInfo, StageOutput
+
+
+def class_scores(stage: StageOutput, heads: Sequence[int]) -> Tensor:
+    """Class probabilities of a stage's rois, averaged over several heads.
+
+    Args:
+        stage: what the loop recorded; each of `heads` must have been run on its rois.
+        heads: head numbers from 0.
+
+    Returns:
+        (R, K+1) float32.
+
+    Source: paper section 4.3 and both released codes: the mean of softmax probabilities on the
+    same rois. mmdetection averages logits, each head's on its own stage's rois.
+    """
+    each = [stage.logits_by_head[head].float().softmax(1) for head in heads]
+    return torch.stack(each).mean(0)
+
+
+def variant_heads(name: str) -> tuple[int, tuple[int, ...]]:
+    """Read a row name of the paper's Table 2.
+
+    Args:
+        name: "2": head 2 alone on stage 2's rois; "1~3": heads 1 to 3 on stage 3's rois.
+
+    Returns:
+        The stage and the heads, counted from 0.
+
+    Raises:
+        ValueError: not of that form.
+    """
+    first, _, last = name.partition("~")
+    if not first.isdigit() or (last and not last.isdigit()) or name.endswith("~"):
+        raise ValueError(f"expected a stage such as '3' or a range such as '1~3', got {name!r}")
+    stop = int(last or first)
+    if not 1 <= int(first) <= stop:
+        raise ValueError(f"stages count from 1 upwards, got {name!r}")
+    return stop - 1, tuple(range(int(first) - 1, stop))
+
+
+def variant_names(num_stages: int) -> list[str]:
+    """Rows of the paper's Table 2 for S stages: 1, 2, 3, 1~2, 1~3 for S = 3."""
+    alone = [str(s + 1) for s in range(num_stages)]
+    return alone + [f"1~{s + 1}" for s in range(1, num_stages)]
+
+
+@TASK_UTILS.register_module()
+class Postprocess:
+    """Per-class non-maximum suppression of one image's boxes.
+
+    Args:
+        score_threshold: scores must be above this. Detectron: 0.05; Caffe on COCO: 0.001.
+        nms_iou: boxes overlapping a better one of their class more than this are dropped.
+        max_detections: kept per image.
+    """
+
+    def __init__(
+        self, score_threshold: float = 0.05, nms_iou: float = 0.5, max_detections: int = 100
+    ) -> None:
+        self.score_threshold = score_threshold
+        self.nms_iou = nms_iou
+        self.max_detections = max_detections
+
+    def __call__(self, class_boxes: Tensor, scores: Tensor, info: ImageInfo) -> Detections:
+        """Choose the detections of one image.
+
+        Args:
+            class_boxes: (R, G, 4) float32 xyxy network pixels, not clipped; R may be 0.
+            scores: (R, K+1) float32 probabilities, background last.
+            info: the picture.
+
+        Returns:
+            Detections in NETWORK pixels, clipped, best first, without masks.
+        """
+        boxes = box_ops.clip(class_boxes, *info.size)
+        roi, label = (scores[:, :-1] > self.score_threshold).nonzero().unbind(1)
+        score = scores[roi, label]
+        box = boxes[roi, label if boxes.shape[1] > 1 else torch.zeros_like(label)]
+        fine = ~box_ops.is_degenerate(box)
+        roi, label, score, box = roi[fine], label[fine], score[fine], box[fine]
+        keep = ops.batched_nms(box, score, label, self.nms_iou)[: self.max_detections]
+        return Detections(box[keep], score[keep], label[keep], roi[keep])

@@ -1,0 +1,60 @@
+"""Faster R-CNN for a CPU: EfficientNet-Lite0, a 96-channel pyramid from stride 8, small heads."""
+
+model = dict(
+    type="cascadekit.CascadeRCNN",
+    num_classes=80,
+    data_preprocessor=dict(
+        type="cascadekit.DetectionPreprocessor",
+        mean=[127.0, 127.0, 127.0],
+        std=[128.0, 128.0, 128.0],
+        bgr_to_rgb=True,
+        pad_size_divisor=32,
+    ),
+    backbone=dict(
+        type="cascadekit.EfficientNetLite0",
+        out_indices=[1, 2, 3],
+        frozen_stages=1,
+        weights="imagenet",
+    ),
+    neck=dict(
+        type="cascadekit.FPN",
+        in_channels=[40, 112, 320],
+        out_channels=96,
+        num_outs=4,
+    ),
+    rpn_head=dict(
+        type="cascadekit.RPNHead",
+        in_channels=96,
+        feat_channels=96,
+        anchors=dict(
+            type="cascadekit.AnchorGenerator",
+            strides=[8, 16, 32, 64],
+            scales=[4],
+            ratios=[0.5, 1.0, 2.0],
+        ),
+        sampler=dict(type="cascadekit.RandomSampler", num=128, pos_fraction=0.5),
+        train_proposals=(500, 300),
+        test_proposals=(500, 300),
+    ),
+    roi_head=dict(
+        type="cascadekit.CascadeRoIHead",
+        box_pool=dict(
+            type="cascadekit.PyramidRoIAlign",
+            output_size=7,
+            strides=[8, 16, 32],
+            sampling_ratio=2,
+        ),
+        bbox_head=dict(type="cascadekit.BBoxHead", in_channels=96, fc_channels=256),
+        stage_ious=(0.5,),
+        stage_loss="decay",
+        loss_scaling="gradient",
+        delta_stds=(0.1, 0.1, 0.2, 0.2),
+        sampler=dict(type="cascadekit.RandomSampler", num=128, pos_fraction=0.25),
+        postprocess=dict(
+            type="cascadekit.Postprocess",
+            score_threshold=0.05,
+            nms_iou=0.5,
+            max_detections=100,
+        ),
+    ),
+)

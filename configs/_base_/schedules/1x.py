@@ -1,0 +1,15 @@
+"""Detectron's 1x: 90k iterations of 16 images; the learning rate follows the real batch size."""
+
+train_cfg = dict(type="IterBasedTrainLoop", max_iters=90000, val_interval=10000)
+val_cfg = dict(type="ValLoop")
+test_cfg = dict(type="TestLoop")
+optim_wrapper = dict(
+    type="OptimWrapper",
+    optimizer=dict(type="SGD", lr=0.02, momentum=0.9, weight_decay=0.0001),
+    constructor="cascadekit.HeadLearningRate",
+)
+param_scheduler = [
+    dict(type="LinearLR", start_factor=1 / 3, by_epoch=False, begin=0, end=500),
+    dict(type="MultiStepLR", by_epoch=False, milestones=[60000, 80000], gamma=0.1),
+]
+auto_scale_lr = dict(enable=True, base_batch_size=16)

@@ -1,0 +1,10 @@
+"""Cascade R-CNN R101-FPN, COCO, 1x.
+
+Command:  python tools/train.py configs/cascade_r101.py
+Hardware: 8 GPUs, 2 images each; any number, the learning rate follows.
+Box AP:   paper Table 7: 42.8; ours not run.
+"""
+
+_base_ = "cascade_r50.py"
+
+model = dict(backbone=dict(depth=101, weights="torchvision://resnet101"))

@@ -1,0 +1,35 @@
+"""Level choice by hand; the pooled values are ops' own test."""
+
+import pytest
+import torch
+
+from cascadekit.models.roi_heads.roi_pool import PyramidRoIAlign
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "level"),
+    [
+        (1, 1, 0),  # one pixel
+        (0, 10, 0),  # empty
+        (111, 111, 0),  # below 112
+        (112, 112, 1),  # the boundary belongs above, as in FPN equation 1
+        (223, 223, 1),
+        (224, 224, 2),  # the canonical ImageNet size: level 4 of 2..5
+        (448, 448, 3),
+        (2000, 2000, 3),  # capped
+        (56, 224, 1),  # by area, not by side: sqrt = 112
+    ],
+)
+def test_levels(width, height, level):
+    pool = PyramidRoIAlign()
+    assert pool.levels(torch.tensor([[5.0, 5.0, 5.0 + width, 5.0 + height]])).item() == level
+
+
+def test_pool_reads_the_level_of_each_roi():
+    pool = PyramidRoIAlign(output_size=2)
+    pyramid = [torch.full((2, 1, 512 // s, 512 // s), float(s)) for s in (4, 8, 16, 32, 64)]
+    boxes = torch.tensor([[0.0, 0, 50, 50], [0, 0, 150, 150], [0, 0, 500, 500]])
+    pooled = pool(pyramid, boxes, torch.tensor([0, 1, 1]))
+    assert pooled.shape == (3, 1, 2, 2)
+    assert pooled.amax((1, 2, 3)).tolist() == [4, 8, 32]
+    assert pool(pyramid, boxes[:0], torch.zeros(0).long()).shape == (0, 1, 2, 2)

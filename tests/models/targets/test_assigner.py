@@ -1,0 +1,88 @@
+"""Assignments worked out by hand."""
+
+import pytest
+import torch
+
+from cascadekit.models.targets import assigner as module
+from cascadekit.models.targets.assigner import IGNORED, NEGATIVE, POSITIVE, IoUAssigner
+from cascadekit.structures.samples import Targets
+
+
+def targets(boxes, ignored=()):
+    return Targets(
+        torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
+        torch.arange(len(boxes)),
+        torch.tensor(ignored, dtype=torch.float32).reshape(-1, 4),
+    )
+
+
+BOXES = torch.tensor(
+    [
+        [0.0, 0, 10, 10],  # is truth 0: IoU 1
+        [0.0, 0, 10, 5],  # half of truth 0: IoU 0.5, exactly the threshold
+        [0.0, 0, 10, 4],  # IoU 0.4
+        [20.0, 20, 30, 24],  # truth 1 is (20, 20, 30, 30): IoU 0.4
+        [50.0, 50, 60, 60],  # nothing near
+    ]
+)
+TRUTH = [[0, 0, 10, 10], [20, 20, 30, 30]]
+
+
+def test_thresholds_include_their_value():
+    assigned = IoUAssigner(0.5).assign(BOXES, targets(TRUTH))
+    assert assigned.kind.tolist() == [POSITIVE, POSITIVE, NEGATIVE, NEGATIVE, NEGATIVE]
+    assert assigned.gt_index.tolist()[:4] == [0, 0, 0, 1]
+    torch.testing.assert_close(assigned.ious, torch.tensor([1.0, 0.5, 0.4, 0.4, 0.0]))
+
+
+def test_between_the_thresholds_is_ignored():
+    kind = IoUAssigner(0.7, 0.45).assign(BOXES, targets(TRUTH)).kind
+    assert kind.tolist() == [POSITIVE, IGNORED, NEGATIVE, NEGATIVE, NEGATIVE]
+
+
+def test_best_box_of_each_truth():
+    # Truth 1's best box has IoU 0.4 >= 0.3 and becomes positive.
+    kind = IoUAssigner(0.7, 0.3, best_match_iou=0.3).assign(BOXES, targets(TRUTH)).kind
+    assert kind.tolist() == [POSITIVE, IGNORED, IGNORED, POSITIVE, NEGATIVE]
+    # But not when 0.45 is asked for; boxes that overlap nothing never match.
+    kind = IoUAssigner(0.7, 0.3, best_match_iou=0.45).assign(BOXES, targets(TRUTH)).kind
+    assert kind.tolist() == [POSITIVE, IGNORED, IGNORED, IGNORED, NEGATIVE]
+
+
+def test_ignore_regions():
+    # Box 4 lies wholly in the region; box 0 does too but is an object, and stays one.
+    assigned = IoUAssigner(0.5).assign(BOXES, targets(TRUTH, [[40, 40, 70, 70], [0, 0, 12, 12]]))
+    assert assigned.kind.tolist() == [POSITIVE, POSITIVE, IGNORED, NEGATIVE, IGNORED]
+
+
+@pytest.mark.parametrize("pos_iou", [0.0, 0.5])
+def test_no_truth_makes_all_negative(pos_iou):
+    assigned = IoUAssigner(pos_iou).assign(BOXES, targets([]))
+    assert (assigned.kind == NEGATIVE).all() or pos_iou == 0.0
+    assert (assigned.kind != POSITIVE).all()
+    assert assigned.gt_index.tolist() == [0] * 5
+
+
+def test_no_boxes():
+    assigned = IoUAssigner(0.7, 0.3, best_match_iou=0.3).assign(torch.zeros(0, 4), targets(TRUTH))
+    assert len(assigned.kind) == len(assigned.ious) == 0
+
+
+def test_chunks_change_nothing(monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    boxes = torch.rand(200, 4, generator=generator) * 60
+    boxes[:, 2:] += boxes[:, :2]
+    truth = torch.rand(30, 4, generator=generator) * 60
+    truth[:, 2:] += truth[:, :2] + 5
+    assigner = IoUAssigner(0.6, 0.3, best_match_iou=0.2)
+    whole = assigner.assign(boxes, targets(truth.tolist()))
+    monkeypatch.setattr(module, "CHUNK", 7)
+    pieces = assigner.assign(boxes, targets(truth.tolist()))
+    assert torch.equal(whole.kind, pieces.kind)
+    assert torch.equal(whole.gt_index, pieces.gt_index)
+    assert torch.equal(whole.ious, pieces.ious)
+
+
+def test_thresholds_out_of_order():
+    with pytest.raises(ValueError, match="neg_iou <= pos_iou"):
+        IoUAssigner(0.3, 0.7)
