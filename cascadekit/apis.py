@@ -12,7 +12,6 @@ import torch
 from mmengine import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.logging import print_log
-from mmengine.runner import Runner
 
 from cascadekit.checkpoints import (
     load_checkpoint_file,
@@ -22,10 +21,10 @@ from cascadekit.checkpoints import (
 )
 from cascadekit.configuration import Origins, apply_options, check_config, read_config
 from cascadekit.data_choice import choose_data
-from cascadekit.engine import save_interrupted
+from cascadekit.engine import DetectionRunner, save_interrupted
 from cascadekit.errors import InputError, did_you_mean
-from cascadekit.registry import MODELS
-from cascadekit.structures.samples import Prediction
+from cascadekit.registry import DATASETS, MODELS
+from cascadekit.structures.samples import Prediction, Targets
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 SCHEDULE_KEYS = ("train_cfg", "optim_wrapper", "param_scheduler", "auto_scale_lr")
@@ -161,7 +160,7 @@ def train(
     launcher: str = "none",
     seed: int | None = None,
     device: str | None = None,
-) -> Runner:
+) -> DetectionRunner:
     """Train with mmengine's Runner: checkpoints, log, curves and the resolved config in `work_dir`.
 
     Args:
@@ -191,7 +190,7 @@ def train(
             config.optim_wrapper.update(dtype="bfloat16", loss_scale=1.0)
     _check_resume(config)
     with safe_runner_loading():
-        runner = Runner.from_cfg(config)
+        runner = DetectionRunner.from_cfg(config)
         try:
             runner.train()
         except KeyboardInterrupt:
@@ -255,7 +254,7 @@ def evaluate(
     config.pop("auto_scale_lr", None)
     config.model.backbone.pop("weights", None)  # the checkpoint has them
     with safe_runner_loading():
-        runner = Runner.from_cfg(config)
+        runner = DetectionRunner.from_cfg(config)
         detector = getattr(runner.model, "module", runner.model)
         load_weights(detector, checkpoint)
         detector.roi_head.all_variants = stage_table
@@ -265,6 +264,12 @@ def evaluate(
 
 def image_files(source: str | os.PathLike[str]) -> list[Path]:
     """The picture, or the pictures of a folder in order of name.
+
+    Args:
+        source: a file of any kind, or a folder, not searched deeper, of files named as pictures.
+
+    Returns:
+        At least one file.
 
     Raises:
         InputError: no such file or folder, or no picture in it.
@@ -290,7 +295,7 @@ def predict(
         images: files, or (H, W, 3) uint8 RGB arrays.
 
     Yields:
-        A prediction for each, in pixels of the picture.
+        Prediction: one for each picture, in its pixels; it may hold no detections.
 
     Raises:
         InputError: a picture cannot be read; it is named.
@@ -308,3 +313,31 @@ def predict(
             batch = detector.data_preprocessor(pseudo_collate([sample]), False)
             (prediction,) = detector.predict(batch["inputs"], batch["data_samples"])
         yield prediction
+
+
+def draw_example(
+    detector: torch.nn.Module, config: Config, path: str | os.PathLike[str], index: int = 0
+) -> None:
+    """Draw one picture of a config's test set: its boxes stage by stage, beside its truth.
+
+    Args:
+        detector: of `load_detector`.
+        config: whose `test_dataloader` names the data set.
+        path: PNG to write.
+        index: number of the picture in the data set.
+
+    Raises:
+        InputError: the data set or the picture cannot be read.
+    """
+    from cascadekit.datasets.transforms import read_image
+    from cascadekit.visualization import draw_stages, save_figure
+
+    dataset = DATASETS.build(config.test_dataloader.dataset)
+    record = dataset.get_data_info(index)
+    (prediction,) = predict(detector, [record["img_path"]])
+    objects = [i for i in record["instances"] if not (i["iscrowd"] or i["ignore"])]
+    boxes = torch.tensor([i["bbox"] for i in objects], dtype=torch.float32).reshape(-1, 4)
+    labels = torch.tensor([i["label"] for i in objects], dtype=torch.long)
+    truth = Targets(boxes, labels, boxes.new_zeros(0, 4))
+    image = read_image(record["img_path"])[:, :, ::-1]  # BGR to RGB
+    save_figure(draw_stages(image, prediction, truth, dataset.metainfo["classes"]), path)

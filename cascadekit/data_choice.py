@@ -33,17 +33,16 @@ def dataset_config(
         InputError: nothing of that name; the message says what can be given.
     """
     chosen: dict[str, Any]
+    path = Path(name)
     if name == "shapes":
-        return {"type": "cascadekit.ShapesDataset", "split": split}
-    if name == "coco":
+        chosen = {"type": "cascadekit.ShapesDataset", "split": split}
+    elif name == "coco":
         chosen = {
             "type": "cascadekit.CocoDataset",
             "ann_file": f"data/coco/annotations/instances_{split}2017.json",
             "image_dir": f"data/coco/{split}2017/",
         }
-        return chosen
-    path = Path(name)
-    if path.suffix == ".json":
+    elif path.suffix == ".json":
         chosen = {"type": "cascadekit.CocoDataset", "ann_file": name}
         chosen["image_dir"] = images or str(path.parent)
     elif path.is_dir():
@@ -67,6 +66,12 @@ def dataset_config(
 
 def classes_of(dataset: dict[str, Any]) -> tuple[str, ...] | None:
     """Classes a data set config will have, read from its files; None if it says so itself later.
+
+    Args:
+        dataset: config of a data set, with `type` and, if fixed, `classes`.
+
+    Returns:
+        K names in label order; None for a type that is not ours.
 
     Raises:
         InputError: the annotation file is missing or broken.
@@ -116,8 +121,7 @@ def choose_data(
         if val_data is None and data in NAMES:
             val_data = data
     if val_data is not None:
-        given = None if val_data in NAMES else classes
-        chosen = dataset_config(val_data, val_images, "val", given)
+        chosen = dataset_config(val_data, val_images, "val", classes)
         classes = classes_of(chosen) if classes is None else classes
         for loader in ("val_dataloader", "test_dataloader"):
             if config.get(loader) is not None:

@@ -23,6 +23,7 @@ TRANSFORMS = _child(mm.TRANSFORMS, "cascadekit.datasets")
 DATA_SAMPLERS = _child(mm.DATA_SAMPLERS, "cascadekit.datasets")
 METRICS = _child(mm.METRICS, "cascadekit.evaluation")
 HOOKS = _child(mm.HOOKS, "cascadekit.engine")
+LOG_PROCESSORS = _child(mm.LOG_PROCESSORS, "cascadekit.engine")
 OPTIM_WRAPPER_CONSTRUCTORS = _child(mm.OPTIM_WRAPPER_CONSTRUCTORS, "cascadekit.engine")
 
 # Kinds of parts that we have none of: without a child in our scope mmengine would warn on each.
@@ -40,6 +41,5 @@ _OTHERS = [
         mm.EVALUATOR,
         mm.VISUALIZERS,
         mm.VISBACKENDS,
-        mm.LOG_PROCESSORS,
     )
 ]

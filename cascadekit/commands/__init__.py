@@ -49,12 +49,17 @@ def run(name: str, arguments: Sequence[str], program: str) -> int:
     try:
         import_module(f"cascadekit.commands.{COMMANDS[name]}").run(parsed)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {_plain(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+def _plain(message: str) -> str:
+    """The message alone; torch wraps an error of a data loader's worker in its traceback."""
+    return message.rsplit("cascadekit.errors.InputError: ", 1)[-1].strip()
 
 
 def script(name: str) -> None:

@@ -104,6 +104,12 @@ def override(origins: Origins, paths: Iterable[KeyPath], origin: Origin = COMMAN
 def parse_python(file: Path) -> ast.Module:
     """Parse a config file, with mmengine's `{{ ... }}` placeholders in it.
 
+    Args:
+        file: Python source in UTF-8.
+
+    Returns:
+        The syntax tree; placeholders outside of quotes read None.
+
     Raises:
         InputError: the file is not Python; the message has file, line and the line itself.
     """

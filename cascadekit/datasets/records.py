@@ -237,6 +237,12 @@ def check_count(count: int, indices: int | Sequence[int] | None, source: str, wh
 def picture_size(path: Path) -> tuple[int, int]:
     """(width, height) in stored pixels, read from the file's header.
 
+    Args:
+        path: the picture.
+
+    Returns:
+        Two whole numbers; its EXIF tag is not looked at.
+
     Raises:
         InputError: the file is missing or is not a picture.
     """

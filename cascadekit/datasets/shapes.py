@@ -109,8 +109,13 @@ def _arrange(
     A candidate that would hide too much of another is given up before anything is drawn, so no
     object is ever visible without being annotated.
 
+    Args:
+        rng: source of all randomness.
+        size: side of the picture, pixels.
+        difficulty: in [0, 1]; more lets objects hide more of each other.
+
     Returns:
-        Labels, coverages (size, size) float32 and visible masks (size, size) bool.
+        Labels, coverages (size, size) float32 and visible masks (size, size) bool; 1 to 5 each.
     """
     most_hidden = 0.25 + 0.35 * difficulty
     wanted = int(rng.integers(1, 6))
@@ -255,6 +260,9 @@ def cached_shapes(
         difficulty: in [0, 1].
         seed: of the set.
         root: folder to keep sets in; None: $CASCADEKIT_DATA, else ~/.cache/cascadekit/data.
+
+    Returns:
+        A folder whose name has all of the arguments but `root`.
 
     Raises:
         InputError: the folder cannot be written.

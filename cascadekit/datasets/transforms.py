@@ -121,6 +121,12 @@ class LoadImage(BaseTransform):
     def transform(self, results: Results) -> Results:
         """Read, and compare with the record's `height` and `width` where it has them.
 
+        Args:
+            results: with `img_path`, or `img` (H, W, 3) uint8 BGR.
+
+        Returns:
+            The same dict with the keys the class names.
+
         Raises:
             InputError: the file cannot be read, or its size is not the record's.
         """
@@ -230,7 +236,10 @@ class RandomFlip(BaseTransform):
     """Mirror the picture left to right with probability `prob`; notes it in `flip`."""
 
     def __init__(self, prob: float = 0.5) -> None:
-        """Args: prob: in [0, 1].
+        """Check the probability.
+
+        Args:
+            prob: in [0, 1].
 
         Raises:
             InputError: `prob` is outside [0, 1].
@@ -326,6 +335,12 @@ class PackInputs(BaseTransform):
 
     def transform(self, results: Results) -> dict[str, Any]:
         """Pack one picture; `instances` may be empty or missing.
+
+        Args:
+            results: of the transforms before, `img` (H, W, 3) uint8 BGR.
+
+        Returns:
+            `inputs` and `data_samples`, as the class says; N and M may be 0.
 
         Raises:
             InputError: masks are wanted for training, but the data set has none.

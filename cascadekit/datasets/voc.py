@@ -131,6 +131,9 @@ def _find_picture(
         names: file names in the folder of pictures, by lower-case name.
         folder: of pictures.
 
+    Returns:
+        Its path, in the file system's own upper and lower case.
+
     Raises:
         InputError: neither a picture of the xml's stem nor the one of its `filename` is there.
     """
@@ -229,6 +232,9 @@ class VOCDataset(BaseDataset):
             file: the xml.
             pictures: file names in the folder of pictures, by lower-case name.
             names: classes in label order.
+
+        Returns:
+            What `records` describes; `instances` may be empty.
         """
         root = _parse(file)
         picture = _find_picture(root, file, pictures, self.data_prefix["img"])

@@ -2,5 +2,13 @@
 
 from cascadekit.engine.head_learning_rate import HeadLearningRate
 from cascadekit.engine.hooks import CheckData, StopOnInvalidLoss, save_interrupted
+from cascadekit.engine.log import DetectionRunner, StageLog
 
-__all__ = ["CheckData", "HeadLearningRate", "StopOnInvalidLoss", "save_interrupted"]
+__all__ = [
+    "CheckData",
+    "DetectionRunner",
+    "HeadLearningRate",
+    "StageLog",
+    "StopOnInvalidLoss",
+    "save_interrupted",
+]

@@ -65,6 +65,14 @@ class CascadeRCNN(BaseModel):
         self.rpn_head = MODELS.build(rpn_head)
         self.roi_head = MODELS.build({"num_classes": num_classes, **roi_head})
 
+    def init_weights(self) -> None:
+        """Load the backbone's ImageNet weights; all other layers drew theirs when they were made.
+
+        mmengine's version would also log every parameter by name.
+        """
+        if hasattr(self.backbone, "init_weights"):
+            self.backbone.init_weights()
+
     def forward(
         self, inputs: Tensor, data_samples: list[Any] | None = None, mode: str = "tensor"
     ) -> Any:
@@ -75,6 +83,9 @@ class CascadeRCNN(BaseModel):
             data_samples: B mm-style data samples.
             mode: "loss": a dict of losses; "predict": the data samples with `pred_instances` and
                 `prediction`; "tensor": the pyramid.
+
+        Returns:
+            What the mode says.
 
         Raises:
             ValueError: another mode, or no data samples where they are needed.

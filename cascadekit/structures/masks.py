@@ -61,6 +61,10 @@ class InstanceMasks:
             windows=self.windows.to(device, non_blocking=non_blocking),
         )
 
+    def known(self) -> Tensor:
+        """(N,) bool: objects that have a mask; one without has an empty window."""
+        return (self.windows[:, 2] > self.windows[:, 0]) & (self.windows[:, 3] > self.windows[:, 1])
+
     def offsets(self) -> Tensor:
         """(N,) int64: where each object's first pixel lies in `pixels`."""
         sizes = (self.windows[:, 2] - self.windows[:, 0]) * (

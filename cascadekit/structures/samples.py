@@ -279,6 +279,12 @@ def _masks_of(instances: Any, device: torch.device) -> InstanceMasks | None:
 def to_targets(samples: Sequence[Any]) -> list[Targets]:
     """Ground truth of each mm-style data sample (ours or mmdetection's); mm objects end here.
 
+    Args:
+        samples: B data samples with `gt_instances` and, where known, `ignored_instances`.
+
+    Returns:
+        B targets in network pixels; N and M of an image may be 0.
+
     Raises:
         InputError: a sample carries no `gt_instances`, as in a pipeline without annotations.
     """

@@ -19,7 +19,7 @@ env_cfg = dict(
 )
 vis_backends = [dict(type="LocalVisBackend"), dict(type="TensorboardVisBackend")]
 visualizer = dict(type="Visualizer", vis_backends=vis_backends)
-log_processor = dict(type="LogProcessor", window_size=50, by_epoch=False)
+log_processor = dict(type="cascadekit.StageLog", window_size=50, by_epoch=False)
 log_level = "INFO"
 load_from = None
 resume = False

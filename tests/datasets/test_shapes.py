@@ -219,7 +219,10 @@ def test_base_config_trains_and_validates(root):
         assert bool(records) == dataset.test_mode
 
 
-@pytest.mark.parametrize("name", ["coco_instance", "coco_detection", "voc", "shapes"])
+@pytest.mark.parametrize(
+    "name",
+    ["coco_instance", "coco_detection", "coco_lite", "coco_lite_instance", "voc", "shapes"],
+)
 def test_base_configs_are_plain_and_scoped(name):
     config = Config.fromfile(CONFIGS / f"{name}.py").to_dict()
     assert set(config) == {
@@ -243,5 +246,5 @@ def test_base_configs_are_plain_and_scoped(name):
     assert len(types) >= 10
     assert all(t.split(".")[0] in ("cascadekit", "mmengine") for t in types)
     masks = config["train_dataloader"]["dataset"]["pipeline"][-1]["with_masks"]
-    assert ("segm" in config["val_evaluator"]["metrics"]) == masks
+    assert masks == (name not in ("coco_detection", "coco_lite", "voc"))
     assert json.dumps(config)  # literals only

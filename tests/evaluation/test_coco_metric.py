@@ -169,10 +169,10 @@ def test_what_is_kept_is_small_and_free_of_tensors():
     "make, options, meta, message",
     [
         (lambda: {"img_id": 1}, {}, META, "needs a Prediction.*img_id"),
-        (lambda: sample(1, [], detections(SQUARE)), {"metrics": ["segm"]}, META, "have no masks"),
+        (lambda: sample(1, [], detections(SQUARE)), {"iou_types": ["segm"]}, META, "have no masks"),
         (
             lambda: sample(1, [instance(segmentation=None)], detections()),
-            {"metrics": ["segm"]},
+            {"iou_types": ["segm"]},
             META,
             "none of 1 objects has a segmentation",
         ),

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from cascadekit import ops
+from cascadekit.models.initialise import normal
 from cascadekit.models.losses import box_loss, objectness_loss
 from cascadekit.models.targets.assigner import POSITIVE
 from cascadekit.registry import MODELS, TASK_UTILS
@@ -100,8 +101,7 @@ class RPNHead(nn.Module):
         self.rpn_cls = nn.Conv2d(feat_channels, count, 1)
         self.rpn_reg = nn.Conv2d(feat_channels, count * 4, 1)
         for layer in (self.rpn_conv, self.rpn_cls, self.rpn_reg):
-            nn.init.normal_(layer.weight, std=0.01)
-            nn.init.zeros_(layer.bias)
+            normal(layer, std=0.01)
 
     def forward(self, pyramid: Sequence[Tensor]) -> RPNOutput:
         """Score every anchor: L maps (B, C, H, W) -> `RPNOutput`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from cascadekit.models.initialise import kaiming, normal, xavier
 from cascadekit.registry import MODELS
 
 
@@ -13,10 +14,8 @@ class ConvNormReLU(nn.Sequential):
     def __init__(self, in_channels: int, out_channels: int, groups: int | None) -> None:
         super().__init__()
         self.conv = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=groups is None)
-        nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
-        if groups is None:
-            nn.init.zeros_(self.conv.bias)
-        else:
+        kaiming(self.conv)
+        if groups is not None:
             self.gn = nn.GroupNorm(groups, out_channels)
         self.relu = nn.ReLU(inplace=True)
 
@@ -62,20 +61,14 @@ class BBoxHead(nn.Module):
         features = in_channels * roi_size**2
         self.shared_fcs = nn.ModuleList()
         for _ in range(num_fcs):
-            self.shared_fcs.append(nn.Linear(features, fc_channels))
+            layer = nn.Linear(features, fc_channels)
+            xavier(layer)
+            self.shared_fcs.append(layer)
             features = fc_channels
         self.fc_cls = nn.Linear(features, num_classes + 1)
         self.fc_reg = nn.Linear(features, 4 * self.num_boxes)
-        self._initialise()
-
-    def _initialise(self) -> None:
-        for layer in self.shared_fcs:
-            nn.init.xavier_uniform_(layer.weight)
-            nn.init.zeros_(layer.bias)
-        nn.init.normal_(self.fc_cls.weight, std=0.01)
-        nn.init.normal_(self.fc_reg.weight, std=0.001)
-        nn.init.zeros_(self.fc_cls.bias)
-        nn.init.zeros_(self.fc_reg.bias)
+        normal(self.fc_cls, std=0.01)
+        normal(self.fc_reg, std=0.001)
 
     def forward(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
         """Classify and regress every roi.

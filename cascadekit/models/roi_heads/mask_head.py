@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 
+from cascadekit.models.initialise import kaiming, normal
 from cascadekit.models.losses import mask_loss, own_class
 from cascadekit.models.roi_heads.bbox_head import ConvNormReLU
 from cascadekit.registry import MODELS
@@ -46,9 +47,8 @@ class MaskHead(nn.Module):
             in_channels = conv_channels
         self.upsample = nn.ConvTranspose2d(in_channels, conv_channels, 2, stride=2)
         self.conv_logits = nn.Conv2d(conv_channels, 1 if class_agnostic else num_classes, 1)
-        for layer in (self.upsample, self.conv_logits):
-            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-            nn.init.zeros_(layer.bias)
+        kaiming(self.upsample)
+        normal(self.conv_logits, std=0.001)  # start undecided: a loss of log 2
 
     def forward(self, pooled: Tensor) -> Tensor:
         """Mask logits: (R, C, P, P) -> (R, K, 2P, 2P); R may be 0."""
@@ -80,12 +80,16 @@ def mask_stages(strategy: str, num_stages: int) -> tuple[int, ...]:
 
 
 def positives_for_masks(stage: StageOutput, targets: Sequence[Targets]) -> Tensor:
-    """(P,) int64 rows of a stage's positives whose image has masks; P may be 0."""
+    """(P,) int64 rows of a stage's positives whose object has a mask; P may be 0."""
     assert stage.matches is not None
-    has_masks = torch.tensor([t.masks is not None for t in targets], device=stage.boxes.device)
-    labels = stage.matches.labels
-    background = stage.logits.shape[1] - 1
-    return ((labels != background) & has_masks[stage.proposals.image_index]).nonzero()[:, 0]
+    usable = stage.matches.labels < stage.logits.shape[1] - 1
+    for b, target in enumerate(targets):
+        rows = (stage.proposals.image_index == b) & usable
+        if target.masks is None:
+            usable = usable & ~rows
+        elif rows.any():
+            usable[rows] = target.masks.known()[stage.matches.gt_index[rows]]
+    return usable.nonzero()[:, 0]
 
 
 def stage_mask_loss(
@@ -121,7 +125,7 @@ def stage_mask_loss(
     return mask_loss(logits, wanted, labels)
 
 
-def predict_masks(heads: Sequence[nn.Module], pooled: Tensor, labels: Tensor) -> Tensor:
+def predict_masks(heads: Iterable[nn.Module], pooled: Tensor, labels: Tensor) -> Tensor:
     """Mask probabilities of final boxes, averaged over the heads (paper section 6.1, (d)).
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -72,5 +73,5 @@ class PyramidRoIAlign(nn.Module):
 
 def pool_size(pool: nn.Module) -> int:
     """Side of the grid a pooling layer gives; other projects' layers name it differently."""
-    size = pool.output_size
+    size: Any = pool.output_size
     return int(size[0] if isinstance(size, (tuple, list, torch.Size)) else size)

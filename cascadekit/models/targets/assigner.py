@@ -87,7 +87,8 @@ class IoUAssigner:
             ious = torch.where(better, best, ious)
             gt_index = torch.where(better, index + first, gt_index)
             if self.best_match_iou is not None and len(boxes):
-                forced = torch.maximum(forced, self._best_of_each(overlaps, first))
+                best_of = best_of_each(overlaps, first, self.best_match_iou)
+                forced = torch.maximum(forced, best_of)
         kind = torch.full_like(gt_index, IGNORED)
         kind[ious < self.neg_iou] = NEGATIVE
         kind[self._mostly_inside(boxes, targets.ignored_boxes) & (kind == NEGATIVE)] = IGNORED
@@ -98,15 +99,24 @@ class IoUAssigner:
         gt_index = torch.where(forced >= 0, forced, gt_index)
         return Assignment(kind, gt_index, ious)
 
-    def _best_of_each(self, overlaps: Tensor, first: int) -> Tensor:
-        """(R,) int64: the ground truth whose best box this is (the last of several), or -1."""
-        best = overlaps.max(0).values  # (n,)
-        is_best = (overlaps == best) & (best >= self.best_match_iou)  # ties all count
-        number = torch.arange(first, first + overlaps.shape[1], device=overlaps.device)
-        return torch.where(is_best, number, -1).max(1).values
-
     def _mostly_inside(self, boxes: Tensor, regions: Tensor) -> Tensor:
         """(R,) bool: more than `ignore_cover` of the box lies in one ignore region."""
         if len(regions) == 0:
             return torch.zeros(len(boxes), dtype=torch.bool, device=boxes.device)
         return (box_ops.cover(boxes, regions) > self.ignore_cover).any(1)
+
+
+def best_of_each(overlaps: Tensor, first: int, least: float) -> Tensor:
+    """Boxes that no other box beats at some ground truth.
+
+    Args:
+        overlaps: (R, n) float32 IoU with n ground truths; R may not be 0.
+        first: number of the first of these ground truths.
+        least: IoU that a best box must have.
+
+    Returns:
+        (R,) int64: number of the ground truth whose best box this is (the last of several), or -1.
+    """
+    is_best = (overlaps == overlaps.max(0).values) & (overlaps >= least)  # ties all count
+    number = torch.arange(first, first + overlaps.shape[1], device=overlaps.device)
+    return torch.where(is_best, number, -1).max(1).values

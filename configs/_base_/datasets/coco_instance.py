@@ -1,11 +1,9 @@
 # COCO 2017 with boxes and masks. Your own COCO json: change the four paths.
-# Keep persistent_workers: mmengine seeds a worker when it starts, so workers that start anew every
-# epoch would draw the same flips every time.
 train_dataloader = dict(
     batch_size=2,
     num_workers=2,
     persistent_workers=True,
-    sampler=dict(type="mmengine.DefaultSampler", shuffle=True),
+    sampler=dict(type="mmengine.InfiniteSampler", shuffle=True),
     batch_sampler=dict(type="cascadekit.AspectRatioBatchSampler"),
     dataset=dict(
         type="cascadekit.CocoDataset",

@@ -1,11 +1,9 @@
 # Drawn shapes, made on first use: 6 classes, 192 px, exact boxes and masks, no download.
-# Keep persistent_workers: mmengine seeds a worker when it starts, so workers that start anew every
-# epoch would draw the same flips every time.
 train_dataloader = dict(
     batch_size=8,
     num_workers=2,
     persistent_workers=True,
-    sampler=dict(type="mmengine.DefaultSampler", shuffle=True),
+    sampler=dict(type="mmengine.InfiniteSampler", shuffle=True),
     dataset=dict(
         type="cascadekit.ShapesDataset",
         split="train",

@@ -1,11 +1,9 @@
 # Pascal VOC 2007, boxes only. Your own VOC xml files: change the paths.
-# Keep persistent_workers: mmengine seeds a worker when it starts, so workers that start anew every
-# epoch would draw the same flips every time.
 train_dataloader = dict(
     batch_size=2,
     num_workers=2,
     persistent_workers=True,
-    sampler=dict(type="mmengine.DefaultSampler", shuffle=True),
+    sampler=dict(type="mmengine.InfiniteSampler", shuffle=True),
     batch_sampler=dict(type="cascadekit.AspectRatioBatchSampler"),
     dataset=dict(
         type="cascadekit.VOCDataset",

@@ -1,4 +1,4 @@
-"""Faster R-CNN for a CPU: EfficientNet-Lite0, a 96-channel pyramid from stride 8, small heads."""
+"""Faster R-CNN for a CPU: EfficientNet-Lite0, a 64-channel pyramid from stride 8, small heads."""
 
 model = dict(
     type="cascadekit.CascadeRCNN",
@@ -19,13 +19,13 @@ model = dict(
     neck=dict(
         type="cascadekit.FPN",
         in_channels=[40, 112, 320],
-        out_channels=96,
+        out_channels=64,
         num_outs=4,
     ),
     rpn_head=dict(
         type="cascadekit.RPNHead",
-        in_channels=96,
-        feat_channels=96,
+        in_channels=64,
+        feat_channels=64,
         anchors=dict(
             type="cascadekit.AnchorGenerator",
             strides=[8, 16, 32, 64],
@@ -44,12 +44,12 @@ model = dict(
             strides=[8, 16, 32],
             sampling_ratio=2,
         ),
-        bbox_head=dict(type="cascadekit.BBoxHead", in_channels=96, fc_channels=256),
+        bbox_head=dict(type="cascadekit.BBoxHead", in_channels=64, fc_channels=256),
         stage_ious=(0.5,),
         stage_loss="decay",
         loss_scaling="gradient",
         delta_stds=(0.1, 0.1, 0.2, 0.2),
-        sampler=dict(type="cascadekit.RandomSampler", num=128, pos_fraction=0.25),
+        sampler=dict(type="cascadekit.RandomSampler", num=64, pos_fraction=0.25),
         postprocess=dict(
             type="cascadekit.Postprocess",
             score_threshold=0.05,

@@ -1,0 +1,44 @@
+# `make demo` and `make test` set themselves up in .venv and reuse it; `make help` lists the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help demo test test-slow parity mmcv-ops lint types clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(READY): pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --upgrade "pip>=23"
+	$(BIN)/python -m pip install -e ".[dev,lite]"
+	@touch $(READY)
+
+demo: $(READY)  ## train a small Cascade Mask R-CNN on drawn shapes, score and draw every stage
+	$(BIN)/python tools/demo.py
+
+test: $(READY)  ## the default tests, a few minutes
+	$(BIN)/python -m pytest
+
+test-slow: $(READY)  ## the tests that train
+	$(BIN)/python -m pytest -m "slow and not gpu"
+
+mmcv-ops: $(READY)  ## compile mmcv's operators for the installed torch (once, about 15 minutes)
+	$(BIN)/python tools/build_mmcv_ops.py
+
+parity: mmcv-ops  ## compare with mmdetection 3.3 and mmcv's compiled operators
+	$(BIN)/python -m pip install -q --no-deps "mmdet==3.3.0" "terminaltables>=3.1" "six>=1.16"
+	$(BIN)/python -m pip install -q "scipy>=1.10" "shapely>=2.0"
+	CASCADEKIT_REQUIRE_MMCV_OPS=1 $(BIN)/python -m pytest -m mmdet
+
+lint: $(READY)  ## formatting, lint, docstrings
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pydoclint --quiet cascadekit tools
+
+types: $(READY)  ## static types of the structures and models
+	$(BIN)/mypy
+
+clean:  ## remove the environment and all caches of tools
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache build *.egg-info

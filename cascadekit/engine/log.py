@@ -1,0 +1,104 @@
+"""What a person sees while a detector trains: one line that tells the stages apart."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from mmengine.runner import LogProcessor, Runner
+
+from cascadekit.registry import LOG_PROCESSORS
+
+# How the Runner's long reports begin: versions, the whole config, the list of hooks. They stay in
+# the log file of the run, and would push everything else off the screen.
+LONG_REPORTS = ("\n----", "Config:", "Hooks will be executed", "Exp name:")
+
+# Notes of mmengine on its own insides, about which a user can do nothing.
+INTERNAL = ('"FileClient" will be', '"HardDiskBackend" is')
+
+
+class ConsoleFilter(logging.Filter):
+    """Keeps the Runner's long reports off the console."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the console shows a record."""
+        return not record.getMessage().startswith(LONG_REPORTS + INTERNAL)
+
+
+class DetectionRunner(Runner):
+    """mmengine's Runner with a console a person can follow; its log file is unchanged."""
+
+    def build_logger(
+        self, log_level: int | str = "INFO", log_file: str | None = None
+    ) -> logging.Logger:
+        """Build the logger; its console handler leaves out the long reports."""
+        logger = super().build_logger(log_level, log_file)
+        for handler in logger.handlers:
+            if not isinstance(handler, logging.FileHandler):
+                handler.addFilter(ConsoleFilter())
+        return logger
+
+
+@LOG_PROCESSORS.register_module()
+class StageLog(LogProcessor):
+    """Losses and IoU of each stage in one readable line; scalars for curves are mmengine's own.
+
+    IoU a>b: mean IoU with their objects of the stage's positives before and after its regressor,
+    as the released Detectron code logs it.
+    """
+
+    def get_log_after_iter(
+        self, runner: Runner, batch_idx: int, mode: str
+    ) -> tuple[dict[str, Any], str]:
+        """The scalars and the line after an iteration."""
+        scalars, text = super().get_log_after_iter(runner, batch_idx, mode)
+        if mode != "train":
+            return scalars, text
+        eta = runner.message_hub.runtime_info.get("eta")
+        left = f"  eta {timedelta(seconds=int(eta))}" if eta is not None else ""
+        width = len(str(runner.max_iters))
+        head = f"iter {runner.iter + 1:{width}}/{runner.max_iters}{left}"
+        return scalars, f"{head}  {stage_line(scalars)}"
+
+    def get_log_after_epoch(
+        self, runner: Runner, batch_idx: int, mode: str, with_non_scalar: bool = False
+    ) -> tuple[dict[str, Any], str]:
+        """The scalars and the line after a pass over the validation or test set."""
+        scalars, text = super().get_log_after_epoch(runner, batch_idx, mode, with_non_scalar)
+        values = {
+            name.rsplit("/", 1)[-1].removesuffix("_AP"): value
+            for name, value in scalars.items()
+            if name.endswith("_AP") and "stage_" not in name and "class/" not in name
+        }
+        if not values:
+            return scalars, text
+        return scalars, f"{mode}: " + ", ".join(f"{k} AP {100 * v:.1f}" for k, v in values.items())
+
+
+def stage_line(scalars: Mapping[str, Any]) -> str:
+    """One line from the smoothed scalars of a training iteration.
+
+    Args:
+        scalars: with `loss`, `time`, `lr`, and per part `rpn.loss_cls`, `stage1.iou_before`, ...
+
+    Returns:
+        E.g. "0.58 s  lr 1.0e-03  loss 2.310 | rpn cls .24 box .01 | 1 cls .76 box .27 IoU .59>.63".
+    """
+    head = [
+        f"{scalars['time']:.2f} s" if "time" in scalars else "",
+        f"lr {scalars['base_lr']:.1e}" if "base_lr" in scalars else "",
+        f"loss {scalars['loss']:.3f}" if "loss" in scalars else "",
+    ]
+    parts: dict[str, list[str]] = {}
+    for name, value in scalars.items():
+        part, _, what = name.partition(".")
+        if what.startswith("loss_"):
+            what = what.removeprefix("loss_").replace("bbox", "box")
+            parts.setdefault(part, []).append(f"{what} {value:.3f}")
+        elif what == "iou_before" and f"{part}.iou_after" in scalars:
+            after = scalars[f"{part}.iou_after"]
+            parts.setdefault(part, []).append(f"IoU {value:.3f}>{after:.3f}")
+    named = [f"{part.replace('stage', 'stage ')} {' '.join(t)}" for part, t in parts.items()]
+    return " | ".join(["  ".join(word for word in head if word), *named])
