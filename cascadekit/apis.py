@@ -117,8 +117,9 @@ def load_detector(
         The detector in evaluation mode, with `classes` (names, or None) and `test_pipeline`.
 
     Raises:
-        InputError: the checkpoint cannot be read or fits another model.
+        InputError: the checkpoint cannot be read or fits another model, or there is no such device.
     """
+    _check_device(device)
     config = config if isinstance(config, Config) else load_config(config)
     classes = _adopt_classes(config, checkpoint)
     detector = MODELS.build(config.model)
@@ -143,13 +144,19 @@ def _place(config: Config, device: str | None, launcher: str) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
         if torch.cuda.is_available():  # the driver was asked before us
             raise InputError("--device cpu: CUDA is in use in this process already; start afresh")
-    elif device is not None and not torch.cuda.is_available():
-        raise InputError(f"--device {device}: no CUDA device was found; leave it out or give cpu")
-    elif device is not None and ":" in device:
-        os.environ["CUDA_VISIBLE_DEVICES"] = device.split(":")[1]
+    else:
+        _check_device(device)
+        if device is not None and ":" in device:
+            os.environ["CUDA_VISIBLE_DEVICES"] = device.split(":")[1]
     if launcher != "none" and not torch.cuda.is_available():
         config.env_cfg.dist_cfg.backend = "gloo"
     config.launcher = launcher
+
+
+def _check_device(device: str | None) -> None:
+    """Raise where a GPU is asked for and there is none."""
+    if device not in (None, "cpu") and not torch.cuda.is_available():
+        raise InputError(f"--device {device}: no CUDA device was found; leave it out or give cpu")
 
 
 def train(

@@ -31,7 +31,9 @@ class CheckData(Hook):
     @staticmethod
     def _check(runner: Any, loader: Any, split: str) -> None:
         dataset, detector = loader.dataset, getattr(runner.model, "module", runner.model)
-        source = getattr(dataset, "ann_file", type(dataset).__name__)
+        # VOC has a folder as `source` and an empty `ann_file`.
+        names = (getattr(dataset, key, None) for key in ("source", "ann_file"))
+        source = next(filter(None, names), type(dataset).__name__)
         if len(dataset) == 0:
             raise InputError(
                 f"the {split} data set {source} has no picture to use: all were empty or filtered"
@@ -88,7 +90,7 @@ class StopOnInvalidLoss(Hook):
         """Look at every `interval`-th iteration's losses."""
         if not outputs or not self.every_n_train_iters(runner, self.interval):
             return
-        losses = {k: float(torch.as_tensor(v)) for k, v in outputs.items() if "loss" in k}
+        losses = {k: float(torch.as_tensor(v).detach()) for k, v in outputs.items() if "loss" in k}
         bad = [k for k, v in losses.items() if v != v or abs(v) == float("inf")]
         if bad:
             rate = ", ".join(f"{lr:.2g}" for lr in runner.optim_wrapper.get_lr()["lr"][:1])
@@ -100,17 +102,26 @@ class StopOnInvalidLoss(Hook):
             )
 
 
-def save_interrupted(runner: Any) -> str:
+def save_interrupted(runner: Any) -> str | None:
     """Write a checkpoint of a run that is stopped from outside, so that `--resume` continues.
 
     Args:
         runner: in the middle of training; at most the iteration under way is lost.
 
     Returns:
-        The file's path.
+        The file's path; None where not one iteration was done yet.
     """
+    if runner.iter == 0:  # perhaps data or weights are still being read
+        return None
     name = f"interrupted_iter_{runner.iter}.pth"
-    runner.save_checkpoint(runner.work_dir, name, save_param_scheduler=True, by_epoch=False)
+    # mmengine would count the iteration that was cut off as done.
+    runner.save_checkpoint(
+        runner.work_dir,
+        name,
+        save_param_scheduler=True,
+        meta={"epoch": runner.epoch, "iter": runner.iter},
+        by_epoch=False,
+    )
     path = f"{runner.work_dir}/{name}"
     with open(f"{runner.work_dir}/last_checkpoint", "w") as pointer:
         pointer.write(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from mmengine.runner import LogProcessor, Runner
 
@@ -29,6 +29,20 @@ class ConsoleFilter(logging.Filter):
 
 class DetectionRunner(Runner):
     """mmengine's Runner with a console a person can follow; its log file is unchanged."""
+
+    _stamps: ClassVar[set[str]] = set()  # of all runs of this process
+
+    def setup_env(self, env_cfg: dict[str, Any]) -> None:
+        """Set the environment up, with a time stamp that no other run of this process has.
+
+        mmengine keeps logs, curves and counters by it, to the second: a short evaluation right
+        after a short training would write into the training's.
+        """
+        super().setup_env(env_cfg)
+        stamp, again = self._timestamp, 2
+        while self._timestamp in self._stamps:
+            self._timestamp, again = f"{stamp}_{again}", again + 1
+        self._stamps.add(self._timestamp)
 
     def build_logger(
         self, log_level: int | str = "INFO", log_file: str | None = None

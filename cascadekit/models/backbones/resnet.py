@@ -171,13 +171,14 @@ class ResNet(nn.Module):
         self.out_channels = tuple(out_channels[i] for i in self.out_indices)
         self.strides = tuple(strides[i] for i in self.out_indices)
 
-        self._randomise()
+        # A frozen scale cannot grow from 0: it starts small, for training without `weights`.
+        self._randomise(last_scale=0.2 if norm_frozen else 0.0)
         if norm_frozen:
             freeze(m for m in self.modules() if isinstance(m, nn.BatchNorm2d | nn.GroupNorm))
         freeze(self._frozen())
         self.train()
 
-    def _randomise(self) -> None:
+    def _randomise(self, last_scale: float) -> None:
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -185,7 +186,7 @@ class ResNet(nn.Module):
                 # Each block starts as its shortcut: activations stay bounded though the norms do
                 # not look at them (Goyal et al. 2017, section 5.1).
                 last = getattr(module, f"{module.norm_prefix}{module.count}")
-                nn.init.zeros_(last.weight)
+                nn.init.constant_(last.weight, last_scale)
 
     def _frozen(self) -> list[nn.Module]:
         stages = range(1, min(self.frozen_stages, self.out_indices[-1] + 1) + 1)

@@ -15,6 +15,7 @@ model = dict(
         depth=50,
         style="pytorch",
         frozen_stages=1,
+        norm_frozen=True,
         weights="torchvision://resnet50",
     ),
     neck=dict(
