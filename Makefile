@@ -28,7 +28,7 @@ mmcv-ops: $(READY)  ## compile mmcv's operators for the installed torch (once, a
 	$(BIN)/python tools/build_mmcv_ops.py
 
 parity: mmcv-ops  ## compare with mmdetection 3.3 and mmcv's compiled operators
-	$(BIN)/python -m pip install -q --no-deps "mmdet==3.3.0" "terminaltables>=3.1" "six>=1.16"
+	$(BIN)/python -m pip install -q --no-deps "mmdet==3.3.0" "terminaltables>=3.1" "six>=1.16" "tqdm>=4.60"
 	$(BIN)/python -m pip install -q "scipy>=1.10" "shapely>=2.0"
 	CASCADEKIT_REQUIRE_MMCV_OPS=1 $(BIN)/python -m pytest -m mmdet
 
