@@ -12,6 +12,7 @@ import torch
 from mmengine import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.logging import print_log
+from mmengine.registry import DefaultScope
 
 from cascadekit.checkpoints import (
     load_checkpoint_file,
@@ -23,7 +24,7 @@ from cascadekit.configuration import Origins, apply_options, check_config, read_
 from cascadekit.data_choice import choose_data
 from cascadekit.engine import DetectionRunner, save_interrupted
 from cascadekit.errors import InputError, did_you_mean
-from cascadekit.registry import DATASETS, MODELS
+from cascadekit.registry import DATASETS, MODELS, SCOPE
 from cascadekit.structures.samples import Prediction, Targets
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
@@ -96,8 +97,15 @@ def build_detector(config: Config) -> torch.nn.Module:
     Raises:
         InputError: the backbone's weights cannot be had.
     """
-    detector = MODELS.build(config.model)
+    detector = _build(config)
     detector.init_weights()
+    return detector
+
+
+def _build(config: Config) -> torch.nn.Module:
+    """The model of a config; outside of a Runner nothing else says what an unscoped name means."""
+    with DefaultScope.overwrite_default_scope(config.get("default_scope") or SCOPE):
+        detector: torch.nn.Module = MODELS.build(config.model)
     return detector
 
 
@@ -122,7 +130,7 @@ def load_detector(
     _check_device(device)
     config = config if isinstance(config, Config) else load_config(config)
     classes = _adopt_classes(config, checkpoint)
-    detector = MODELS.build(config.model)
+    detector = _build(config)
     load_weights(detector, checkpoint)
     detector.classes = classes
     detector.test_pipeline = config.test_dataloader.dataset.pipeline
@@ -192,9 +200,9 @@ def train(
     config.resume = resume
     config.randomness = {"seed": seed}
     if amp:
-        config.optim_wrapper = {**config.optim_wrapper, "type": "AmpOptimWrapper"}
         if not torch.cuda.is_available():
-            config.optim_wrapper.update(dtype="bfloat16", loss_scale=1.0)
+            raise InputError("--amp: mixed precision needs a GPU, and none was found; leave it out")
+        config.optim_wrapper = {**config.optim_wrapper, "type": "AmpOptimWrapper"}
     _check_resume(config)
     with safe_runner_loading():
         runner = DetectionRunner.from_cfg(config)
@@ -310,7 +318,8 @@ def predict(
     from cascadekit.datasets.transforms import from_array
 
     load, *rest = detector.test_pipeline
-    file_pipeline, array_pipeline = Compose([load, *rest]), Compose(rest)
+    with DefaultScope.overwrite_default_scope(SCOPE):
+        file_pipeline, array_pipeline = Compose([load, *rest]), Compose(rest)
     for number, image in enumerate(images):
         if isinstance(image, np.ndarray):
             sample = array_pipeline(from_array(image, number))
@@ -339,7 +348,8 @@ def draw_example(
     from cascadekit.datasets.transforms import read_image
     from cascadekit.visualization import draw_stages, save_figure
 
-    dataset = DATASETS.build(config.test_dataloader.dataset)
+    with DefaultScope.overwrite_default_scope(config.get("default_scope") or SCOPE):
+        dataset = DATASETS.build(config.test_dataloader.dataset)
     record = dataset.get_data_info(index)
     (prediction,) = predict(detector, [record["img_path"]])
     objects = [i for i in record["instances"] if not (i["iscrowd"] or i["ignore"])]

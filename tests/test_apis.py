@@ -3,12 +3,14 @@
 import json
 import os
 import re
+from collections import OrderedDict
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.registry import DefaultScope
 
 import cascadekit
 from cascadekit import apis
@@ -124,10 +126,12 @@ def test_resume_goes_on_where_it_stopped(tmp_path):
     assert momentum and all("momentum_buffer" in state for state in momentum.values())
 
 
-def test_nothing_to_resume_starts_anew(tmp_path, capfd):
+def test_nothing_to_resume_starts_anew(tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(apis, "print_log", lambda text, logger: told.append(text))
     options = {"train_cfg.max_iters": 1}
     assert train(load_config(TINY, options=options), tmp_path, resume=True).iter == 1
-    assert f"nothing to resume in {tmp_path}: starting anew" in "".join(capfd.readouterr())
+    assert told == [f"nothing to resume in {tmp_path}: starting anew"]
 
 
 def test_weights_alone_cannot_be_resumed(tmp_path):
@@ -159,24 +163,14 @@ def test_an_interrupted_run_goes_on(tmp_path, monkeypatch):
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
     config = load_config(TINY, options={"optim_wrapper.optimizer.lr": 1e30})
-    with pytest.raises(InputError, match=r"loss.* not finite at iteration 2 .*rate 5e\+29"):
+    with pytest.raises(InputError, match=r"loss.* not finite at iteration 2 .*rate 6.7e\+29"):
         train(config, tmp_path)
 
 
-def test_mixed_precision_on_a_cpu(tmp_path):
-    options = {"train_cfg.max_iters": 1, **NO_MASKS}
-    runner = train(load_config(TINY, options=options), tmp_path, amp=True)
-    assert type(runner.optim_wrapper).__name__ == "AmpOptimWrapper"
-    assert runner.optim_wrapper.cast_dtype is torch.bfloat16
-    assert all(p.dtype is torch.float32 for p in runner.model.parameters())
-    assert all(p.isfinite().all() for p in runner.model.parameters())
-
-
-def test_two_runs_in_the_same_second_keep_apart(tmp_path):
-    options = {"train_cfg.max_iters": 1, **NO_MASKS}
-    for name in ("one", "two"):
-        train(load_config(TINY, options=options), tmp_path / name)
-    assert iterations(tmp_path / "one") == iterations(tmp_path / "two") == [1]
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_mixed_precision_needs_a_gpu(tmp_path):
+    with pytest.raises(InputError, match="--amp: mixed precision needs a GPU"):
+        train(load_config(TINY), tmp_path, amp=True)
 
 
 def test_evaluate(trained, tmp_path):
@@ -212,7 +206,7 @@ def test_evaluate_other_data_in_the_checkpoints_classes(coco, tmp_path):
     evaluate(config, "run/iter_2.pth", tmp_path / "test", data=other, images=photos)
     summary = json.loads((tmp_path / "test" / "results.summary.json").read_text())
     assert list(summary["classes"]) == ["cat", "dog"]
-    with pytest.raises(InputError, match="class 'dog' is not in .*three.json, which has: cat, cow"):
+    with pytest.raises(InputError, match=r"'dog' is not in .*three\.json, which has: cat, cow"):
         other = coco("three", categories=("cat", "cow"))
         evaluate(config, "run/iter_2.pth", tmp_path / "test", data=other, images=photos)
 
@@ -231,6 +225,17 @@ def test_a_detector_predicts_files_and_arrays_alike(trained, pictures):
         assert torch.equal(a.detections.scores, b.detections.scores)
         assert len(a.stages) == 2
         assert a.detections.mask_probs.shape == (len(a.detections), 8, 8)
+
+
+def test_a_fresh_process_knows_our_names(trained, pictures, tmp_path, monkeypatch):
+    """Before any Runner has set a scope, as in a notebook that only predicts."""
+    monkeypatch.setattr(DefaultScope, "_instance_dict", OrderedDict())
+    assert DefaultScope.get_current_instance() is None
+    detector = load_detector(TINY, trained / "iter_4.pth")  # its types are written without scope
+    assert len(list(predict(detector, pictures))) == 3
+    apis.draw_example(detector, load_config(TINY), tmp_path / "example.png")
+    assert (tmp_path / "example.png").is_file()
+    apis.build_detector(load_config(TINY))
 
 
 def test_the_checkpoints_classes_win(coco, tmp_path):
@@ -329,7 +334,7 @@ def test_a_schedule_from_a_file(tmp_path):
 
 
 def test_unknown_schedule():
-    with pytest.raises(InputError, match="no schedule named 'lit': .*Did you mean 'lite'"):
+    with pytest.raises(InputError, match=r"no schedule named 'lit': .*Did you mean 'lite'"):
         load_config(TINY, schedule="lit")
 
 
@@ -367,6 +372,16 @@ def test_no_gpu(device, trained, tmp_path):
         train(load_config(TINY), tmp_path, device=device)
     with pytest.raises(InputError, match=f"--device {device}: no CUDA device was found"):
         load_detector(TINY, trained / "iter_4.pth", device)
+
+
+def test_interrupted_before_anything_was_learned(tmp_path, monkeypatch):
+    def interrupted(self, data, optim_wrapper):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(CascadeRCNN, "train_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(load_config(TINY), tmp_path)
+    assert not list(tmp_path.glob("*.pth")) and not (tmp_path / "last_checkpoint").exists()
 
 
 def test_build_detector_loads_backbone_weights(tmp_path):

@@ -57,20 +57,15 @@ class HeadLearningRate:
         detector = getattr(model, "module", model)
         rate = self.optimizer["lr"]
         decay = self.optimizer.get("weight_decay", 0.0)
-        groups: dict[float, dict[str, Any]] = {}
+        groups: dict[tuple[float, float], dict[str, Any]] = {}
         for name, parameter in detector.named_parameters():
             if not parameter.requires_grad:
                 continue
             factor = head_factor(name, detector)
-            group = groups.setdefault(
-                factor * (self.backbone_lr if name.startswith("backbone.") else 1.0),
-                {"params": [], "lr": 0.0, "weight_decay": decay},
-            )
-            if factor != 1 and not self.scale_weight_decay:
-                group["weight_decay"] = decay / factor
-            group["params"].append(parameter)
-        for factor, group in groups.items():
-            group["lr"] = rate * factor
+            own_decay = decay if self.scale_weight_decay else decay / factor
+            own_rate = rate * factor * (self.backbone_lr if name.startswith("backbone.") else 1.0)
+            group = {"params": [], "lr": own_rate, "weight_decay": own_decay}
+            groups.setdefault((own_rate, own_decay), group)["params"].append(parameter)
         optimizer = OPTIMIZERS.build({**self.optimizer, "params": list(groups.values())})
         wrapper = {"type": "OptimWrapper", **self.wrapper, "optimizer": optimizer}
         built: OptimWrapper = OPTIM_WRAPPERS.build(wrapper)

@@ -7,7 +7,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, ClassVar
 
+import torch
+from mmengine.dist import is_distributed
+from mmengine.model import MMDistributedDataParallel
 from mmengine.runner import LogProcessor, Runner
+from torch import nn
 
 from cascadekit.registry import LOG_PROCESSORS
 
@@ -16,7 +20,7 @@ from cascadekit.registry import LOG_PROCESSORS
 LONG_REPORTS = ("\n----", "Config:", "Hooks will be executed", "Exp name:")
 
 # Notes of mmengine on its own insides, about which a user can do nothing.
-INTERNAL = ('"FileClient" will be', '"HardDiskBackend" is')
+INTERNAL = ('"FileClient" will be', '"HardDiskBackend" is', "Distributed training is not used,")
 
 
 class ConsoleFilter(logging.Filter):
@@ -38,11 +42,20 @@ class DetectionRunner(Runner):
         mmengine keeps logs, curves and counters by it, to the second: a short evaluation right
         after a short training would write into the training's.
         """
+        if self.launcher == "pytorch" and not torch.cuda.is_available() and not is_distributed():
+            join_processes(**env_cfg.get("dist_cfg", {}))
         super().setup_env(env_cfg)
         stamp, again = self._timestamp, 2
         while self._timestamp in self._stamps:
             self._timestamp, again = f"{stamp}_{again}", again + 1
         self._stamps.add(self._timestamp)
+
+    def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
+        """Wrap the model for several processes; on a CPU without the GPU's number."""
+        if not self.distributed or model_wrapper_cfg is not None or torch.cuda.is_available():
+            wrapped: nn.Module = super().wrap_model(model_wrapper_cfg, model)
+            return wrapped
+        return MMDistributedDataParallel(module=model, broadcast_buffers=False)
 
     def build_logger(
         self, log_level: int | str = "INFO", log_file: str | None = None
@@ -53,6 +66,18 @@ class DetectionRunner(Runner):
             if not isinstance(handler, logging.FileHandler):
                 handler.addFilter(ConsoleFilter())
         return logger
+
+
+def join_processes(backend: str = "gloo", timeout: float = 1800) -> None:
+    """Join the other processes of a torchrun without GPUs.
+
+    mmengine's own way begins with choosing a GPU, also for gloo.
+
+    Args:
+        backend: of torch.distributed.
+        timeout: seconds until a process that waits for the others gives up.
+    """
+    torch.distributed.init_process_group(backend, timeout=timedelta(seconds=timeout))
 
 
 @LOG_PROCESSORS.register_module()

@@ -83,6 +83,6 @@ def own_class(values: Tensor, labels: Tensor) -> Tensor:
 
 
 def scale_gradient(values: Tensor, factor: float) -> Tensor:
-    """`values` unchanged; in the backward pass their gradient times `factor`."""
+    """`values` (any shape) unchanged; in the backward pass their gradient times `factor`."""
     fixed = values.detach()
     return fixed + (values - fixed) * factor

@@ -13,13 +13,8 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from cascadekit import ops
-from cascadekit.models import (
-    AnchorGenerator,
-    DeltaCoder,
-    IoUAssigner,
-    RandomSampler,
-    RPNHead,
-)
+from cascadekit.models.proposals import AnchorGenerator, RPNHead
+from cascadekit.models.targets import DeltaCoder, IoUAssigner, RandomSampler
 from cascadekit.models.targets.assigner import IGNORED, NEGATIVE, POSITIVE
 from cascadekit.models.targets.bbox_coder import MAX_LOG_SCALE
 from cascadekit.models.targets.matching import append_ground_truth, match_proposals

@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from cascadekit.models import FPN, BBoxHead, MaskHead, PyramidRoIAlign, ResNet
+from cascadekit.models.backbones import ResNet
+from cascadekit.models.necks import FPN
+from cascadekit.models.roi_heads import BBoxHead, MaskHead, PyramidRoIAlign
 from cascadekit.structures.masks import InstanceMasks, crop_and_resize, paste
 
 pytestmark = pytest.mark.mmdet

@@ -22,7 +22,9 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.ops import box_iou
 
 from cascadekit import ops
-from cascadekit.models import AnchorGenerator, CascadeRCNN, PyramidRoIAlign
+from cascadekit.models.cascade_rcnn import CascadeRCNN
+from cascadekit.models.proposals import AnchorGenerator
+from cascadekit.models.roi_heads import PyramidRoIAlign
 from cascadekit.registry import MODELS
 from cascadekit.structures import boxes as box_ops
 from cascadekit.structures.samples import ImageInfo, Targets, image_infos, make_data_sample

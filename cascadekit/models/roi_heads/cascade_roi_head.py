@@ -63,8 +63,10 @@ def stage_weights(rule: str | Sequence[float], num_stages: int) -> tuple[float, 
         return tuple(0.5**k for k in range(num_stages))
     if rule == "avg":
         return (1 / num_stages,) * num_stages
-    if isinstance(rule, str) or len(rule) != num_stages:
-        raise ValueError(f"stage_loss must be 'decay', 'avg' or {num_stages} numbers, got {rule!r}")
+    if isinstance(rule, str) or len(rule) != num_stages or min(rule) <= 0:
+        raise ValueError(
+            f"stage_loss must be 'decay', 'avg' or {num_stages} numbers above 0, got {rule!r}"
+        )
     return tuple(float(weight) for weight in rule)
 
 
@@ -288,10 +290,7 @@ class CascadeRoIHead(nn.Module):
                 losses[f"{name}.{key}"] = value * weight
             losses.update({f"{name}.{k}": v for k, v in self._refinement(stage).items()})
             if stage.stage in self.mask_stages:
-                # One mask head keeps weight 1 at any stage, as in Detectron; one head per stage
-                # is weighted like the stages, as in mmdetection: no other (d) was released.
-                share = weight if len(self.mask_stages) > 1 else 1.0
-                losses[f"{name}.loss_mask"] = self._mask_loss(pyramid, stage, targets) * share
+                losses[f"{name}.loss_mask"] = self._mask_loss(pyramid, stage, targets)
         return losses
 
     def _box_losses(self, stage: StageOutput) -> dict[str, Tensor]:
@@ -322,8 +321,15 @@ class CascadeRoIHead(nn.Module):
         rows = positives_for_masks(stage, targets)
         rois, matches = stage.proposals[rows], stage.matches[rows]
         pooled = self.mask_pool(pyramid, rois.boxes, rois.image_index)  # (P, C, p, p)
+        # One mask head keeps weight 1 at any stage, as in Detectron; a head per stage is weighted
+        # like the stages, as in mmdetection: no other (d) was released.
+        weight = self.stage_loss[stage.stage] if len(self.mask_stages) > 1 else 1.0
+        by_loss = self.loss_scaling == "loss"
+        if not by_loss:
+            pooled = scale_gradient(pooled, weight)
         head = self.mask_head[self.mask_stages.index(stage.stage)]
-        return stage_mask_loss(head, pooled, rois, matches.labels, matches.gt_index, targets)
+        loss = stage_mask_loss(head, pooled, rois, matches.labels, matches.gt_index, targets)
+        return loss * weight if by_loss else loss
 
     def predict(
         self, pyramid: Sequence[Tensor], stages: Sequence[StageOutput], infos: Sequence[ImageInfo]

@@ -1,4 +1,4 @@
-"""Mask pooling and head for the lite models; a config adds it with `roi_head=_base_.mask_branch`."""
+"""Mask pooling and head of the lite models; configs add it by `roi_head=_base_.mask_branch`."""
 
 mask_branch = dict(
     mask_pool=dict(

@@ -22,7 +22,7 @@ def test_stage_weights(rule, expected):
     assert stage_weights(rule, 3) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("rule", ["mean", (1, 2)])
+@pytest.mark.parametrize("rule", ["mean", (1, 2), (1, 0.5, 0)])
 def test_stage_weight_faults(rule):
     with pytest.raises(ValueError, match="'decay', 'avg' or 3 numbers"):
         stage_weights(rule, 3)
@@ -198,12 +198,14 @@ def gradients(detector, data):
     return {name: p.grad for name, p in detector.named_parameters()}
 
 
-def test_both_scalings_reach_the_backbone_alike(tiny, batch):
+@pytest.mark.parametrize("strategy", ["c", "d"])
+def test_both_scalings_reach_the_backbone_alike(tiny, batch, strategy):
     """Scaled losses times the heads' learning rates = unscaled losses with scaled gradients."""
-    by_loss = gradients(tiny(masks=False), batch())
-    by_gradient = gradients(tiny(masks=False, loss_scaling="gradient"), batch())
+    by_loss = gradients(tiny(mask_strategy=strategy), batch())
+    by_gradient = gradients(tiny(mask_strategy=strategy, loss_scaling="gradient"), batch())
     for name, grad in by_loss.items():
-        factor = {"0": 1, "1": 2, "2": 4}[name.split(".")[2]] if "bbox_head" in name else 1
+        scaled = "bbox_head" in name or ("mask_head" in name and strategy == "d")
+        factor = {"0": 1, "1": 2, "2": 4}[name.split(".")[2]] if scaled else 1
         torch.testing.assert_close(grad * factor, by_gradient[name], rtol=1e-4, atol=1e-7)
 
 

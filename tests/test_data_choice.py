@@ -1,0 +1,181 @@
+"""`--data`: what each name stands for, and that the classes follow."""
+
+import json
+
+import pytest
+from mmengine import Config
+
+from cascadekit.data_choice import choose_data, classes_of, dataset_config
+from cascadekit.datasets.shapes import CLASSES
+from cascadekit.errors import InputError
+
+
+def write_coco(path, names):
+    categories = [{"id": k + 1, "name": name} for k, name in enumerate(names)]
+    path.write_text(json.dumps({"images": [], "annotations": [], "categories": categories}))
+    return str(path)
+
+
+def write_voc(folder, *names):
+    folder.mkdir(parents=True)
+    for k, name in enumerate(names):
+        text = f"<annotation><object><name>{name}</name></object></annotation>"
+        (folder / f"{k}.xml").write_text(text)
+    return str(folder)
+
+
+def config():
+    """A config with all that `choose_data` touches, and marks on what it must keep."""
+
+    def loader(**more):
+        dataset = {"type": "cascadekit.CocoDataset", "ann_file": "old.json", "image_dir": "old"}
+        return {"batch_size": 3, "dataset": {**dataset, "pipeline": ["kept"], **more}}
+
+    return Config(
+        {
+            "model": {"num_classes": 80},
+            "train_dataloader": loader(min_size=32, indices=5),
+            "val_dataloader": loader(test_mode=True),
+            "test_dataloader": loader(test_mode=True),
+            "val_evaluator": {"type": "cascadekit.CocoMetric"},
+            "val_cfg": {"type": "ValLoop"},
+        }
+    )
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_named_sets(split):
+    assert dataset_config("shapes", None, split, None) == {
+        "type": "cascadekit.ShapesDataset",
+        "split": split,
+    }
+    assert dataset_config("coco", None, split, None) == {
+        "type": "cascadekit.CocoDataset",
+        "ann_file": f"data/coco/annotations/instances_{split}2017.json",
+        "image_dir": f"data/coco/{split}2017/",
+    }
+
+
+@pytest.mark.parametrize(
+    ("images", "folder"),
+    [(None, "a/b"), ("photos", "photos")],  # beside the annotations, unless it is said
+)
+def test_coco_json(images, folder):
+    chosen = dataset_config("a/b/c.json", images, "train", ("cat",))
+    assert chosen == {
+        "type": "cascadekit.CocoDataset",
+        "ann_file": "a/b/c.json",
+        "image_dir": folder,
+        "classes": ["cat"],
+    }
+
+
+def test_voc_folders(tmp_path):
+    flat = write_voc(tmp_path / "flat", "cat")
+    devkit = write_voc(tmp_path / "VOC2007" / "Annotations", "cat").removesuffix("/Annotations")
+    # xml beside the pictures
+    assert dataset_config(flat, None, "train", None) == {
+        "type": "cascadekit.VOCDataset",
+        "image_dir": flat,
+    }
+    # pictures elsewhere
+    chosen = dataset_config(flat, "photos", "train", None)
+    assert (chosen["image_dir"], chosen["ann_dir"]) == ("photos", flat)
+    # as the VOC devkit is laid out
+    chosen = dataset_config(devkit, None, "train", None)
+    assert chosen["image_dir"] == f"{devkit}/JPEGImages"
+    assert chosen["ann_dir"] == f"{devkit}/Annotations"
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("shaps", "Did you mean 'shapes'"), ("COCO", "Did you mean 'coco'"), ("no/folder", "folder")],
+)
+def test_unknown(name, hint):
+    with pytest.raises(InputError, match=rf"--data {name}: expected shapes or coco.*{hint}"):
+        dataset_config(name, None, "train", None)
+
+
+def test_classes_of(tmp_path):
+    coco = dataset_config(write_coco(tmp_path / "a.json", ["dog", "cat"]), None, "train", None)
+    assert classes_of(coco) == ("dog", "cat")  # in the order of ids
+    voc = dataset_config(write_voc(tmp_path / "voc", "dog", "cat"), None, "train", None)
+    assert classes_of(voc) == ("cat", "dog")  # sorted
+    assert classes_of({"type": "cascadekit.ShapesDataset"}) == CLASSES
+    assert classes_of({"type": "cascadekit.CocoDataset", "classes": ["x"]}) == ("x",)
+    assert classes_of({"type": "another.Dataset"}) is None
+    with pytest.raises(InputError, match=r"annotation file not found: 'gone\.json'"):
+        classes_of({"type": "cascadekit.CocoDataset", "ann_file": "gone.json"})
+
+
+def test_nothing_chosen_changes_nothing():
+    ours = config()
+    choose_data(ours)
+    assert ours.to_dict() == config().to_dict()
+
+
+def test_shapes_everywhere():
+    ours = config()
+    choose_data(ours, "shapes")
+    assert ours.model.num_classes == len(CLASSES)
+    assert ours.train_dataloader.dataset == {
+        "type": "cascadekit.ShapesDataset",
+        "split": "train",
+        "pipeline": ["kept"],
+        "min_size": 32,  # filters stay; `indices` was a choice among the old pictures
+    }
+    for loader in (ours.val_dataloader, ours.test_dataloader):
+        assert loader.batch_size == 3
+        assert loader.dataset == {
+            "type": "cascadekit.ShapesDataset",
+            "split": "val",
+            "classes": list(CLASSES),
+            "pipeline": ["kept"],
+            "test_mode": True,
+        }
+    assert ours.val_cfg is not None
+
+
+def test_own_data_without_validation(tmp_path):
+    ours = config()
+    choose_data(ours, write_coco(tmp_path / "a.json", ["cat"]))
+    assert ours.model.num_classes == 1
+    assert ours.val_dataloader is ours.val_evaluator is ours.val_cfg is None
+
+
+def test_validation_data_are_read_in_the_training_classes(tmp_path):
+    ours = config()
+    train = write_coco(tmp_path / "a.json", ["cat", "dog"])
+    choose_data(ours, train, None, write_coco(tmp_path / "b.json", ["dog", "cat"]), "photos")
+    assert ours.val_dataloader.dataset.classes == ["cat", "dog"]
+    assert ours.test_dataloader.dataset.image_dir == "photos"
+    assert "classes" not in ours.train_dataloader.dataset  # its own order
+
+
+def test_formats_may_differ(tmp_path):
+    ours = config()
+    choose_data(
+        ours,
+        write_coco(tmp_path / "a.json", ["dog", "cat"]),
+        val_data=write_voc(tmp_path / "voc", "cat"),
+    )
+    assert ours.val_dataloader.dataset.type == "cascadekit.VOCDataset"
+    assert ours.val_dataloader.dataset.classes == ["dog", "cat"]
+    assert "ann_file" not in ours.val_dataloader.dataset
+
+
+def test_other_test_data_for_a_checkpoint(tmp_path):
+    ours = config()
+    json_file = write_coco(tmp_path / "a.json", ["dog", "cat"])
+    choose_data(ours, val_data=json_file, classes=("cat", "dog"))
+    assert ours.model.num_classes == 2
+    assert ours.test_dataloader.dataset.classes == ["cat", "dog"]
+    assert ours.train_dataloader.dataset.ann_file == "old.json"
+
+
+def test_a_config_without_validation_keeps_none(tmp_path):
+    ours = config()
+    ours.val_dataloader = None
+    choose_data(ours, "shapes")
+    assert ours.val_dataloader is None
+    assert ours.test_dataloader.dataset.split == "val"
