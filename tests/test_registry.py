@@ -48,7 +48,6 @@ def test_the_registry_alone_imports_none_of_our_parts():
     assert fresh(code).stdout.strip() == "[]"
 
 
-@pytest.mark.xfail(strict=True, reason="places._registry: an empty registry is false")
 def test_a_first_look_finds_unscoped_names():
     """In a new process nothing is registered yet when a config is checked."""
     done = fresh(

@@ -96,7 +96,8 @@ def _registry(root: str, scope: str | None) -> Registry:
             # Like mmengine, go on with the root where the scope is no installed package.
             if error.name not in (scope, f"{scope}.registry"):
                 raise
-        return registry._search_child(scope) or registry
+        child = registry._search_child(scope)
+        return registry if child is None else child  # an empty registry is false
     return registry
 
 

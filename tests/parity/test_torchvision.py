@@ -138,7 +138,15 @@ def our_detector() -> CascadeRCNN:
             },
             "roi_head": {
                 "type": "cascadekit.CascadeRoIHead",
-                "box_pool": {"type": "ClassicPool", "output_size": 7, "sampling_ratio": 2},
+                "box_pool": {
+                    "type": "cascadekit.ClassicPool",
+                    "output_size": 7,
+                    "sampling_ratio": 2,
+                },
+                    "type": "cascadekit.ClassicPool",
+                    "output_size": 7,
+                    "sampling_ratio": 2,
+                },
                 "bbox_head": {
                     "type": "cascadekit.BBoxHead",
                     "in_channels": 256,

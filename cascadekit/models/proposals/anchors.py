@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from cascadekit.errors import InputError
 from cascadekit.registry import TASK_UTILS
 
 
@@ -20,7 +21,7 @@ class AnchorGenerator:
         ratios: height / width of the anchors, area kept.
 
     Raises:
-        ValueError: an empty list or a number that is not positive.
+        InputError: an empty list or a number that is not positive.
 
     Source: FPN (Lin et al. 2017) section 4.1: one size a level, ratios 1/2, 1, 2. Anchors are
     centred on the cell's corner and ordered cell by cell, ratio by ratio, as in mmdetection.
@@ -34,7 +35,7 @@ class AnchorGenerator:
     ) -> None:
         for name, numbers in (("strides", strides), ("scales", scales), ("ratios", ratios)):
             if not numbers or min(numbers) <= 0:
-                raise ValueError(f"{name} must be positive numbers, got {list(numbers)}")
+                raise InputError(f"{name} must be positive numbers, got {list(numbers)}")
         self.strides = tuple(strides)
         self.scales = tuple(scales)
         self.ratios = tuple(ratios)

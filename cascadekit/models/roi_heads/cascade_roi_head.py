@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cascadekit.errors import InputError
 from cascadekit.models.losses import (
     box_loss,
     classification_loss,
@@ -55,7 +56,7 @@ def stage_weights(rule: str | Sequence[float], num_stages: int) -> tuple[float, 
         S weights.
 
     Raises:
-        ValueError: another word, or not S numbers.
+        InputError: another word, or not S numbers.
 
     Source: paper section 5.3; Table 3 compares the two.
     """
@@ -64,7 +65,7 @@ def stage_weights(rule: str | Sequence[float], num_stages: int) -> tuple[float, 
     if rule == "avg":
         return (1 / num_stages,) * num_stages
     if isinstance(rule, str) or len(rule) != num_stages or min(rule) <= 0:
-        raise ValueError(
+        raise InputError(
             f"stage_loss must be 'decay', 'avg' or {num_stages} numbers above 0, got {rule!r}"
         )
     return tuple(float(weight) for weight in rule)
@@ -75,7 +76,7 @@ def per_stage(value: Any, num_stages: int, what: str) -> list[Any]:
     if not isinstance(value, (list, tuple)):
         return [value] * num_stages
     if len(value) != num_stages:
-        raise ValueError(f"{what}: {len(value)} entries for {num_stages} stages (see stage_ious)")
+        raise InputError(f"{what}: {len(value)} entries for {num_stages} stages (see stage_ious)")
     return list(value)
 
 
@@ -115,7 +116,7 @@ class CascadeRoIHead(nn.Module):
         mask_strategy: "b", "c" or "d" (see `mask_stages`).
 
     Raises:
-        ValueError: a per-stage list of another length, or an unknown word.
+        InputError: a per-stage list of another length, or an unknown word.
 
     Source: paper sections 4-6; both released codes for what the text leaves open: ground truth is
     appended at every stage and its copies dropped before the next; nothing is clipped between
@@ -144,7 +145,7 @@ class CascadeRoIHead(nn.Module):
     ) -> None:
         super().__init__()
         if loss_scaling not in ("loss", "gradient"):
-            raise ValueError(f"loss_scaling must be 'loss' or 'gradient', got {loss_scaling!r}")
+            raise InputError(f"loss_scaling must be 'loss' or 'gradient', got {loss_scaling!r}")
         self.num_classes = num_classes
         self.num_stages = len(stage_ious)
         self.stage_loss = stage_weights(stage_loss, self.num_stages)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
+from cascadekit.errors import InputError
 from cascadekit.models.initialise import kaiming, normal
 from cascadekit.models.losses import mask_loss, own_class
 from cascadekit.models.roi_heads.bbox_head import ConvNormReLU
@@ -68,14 +69,14 @@ def mask_stages(strategy: str, num_stages: int) -> tuple[int, ...]:
         Stage numbers from 0, one per mask head.
 
     Raises:
-        ValueError: another letter.
+        InputError: another letter.
 
     Source: section 6.1. The text prefers (b) in one sentence and (c) in another; all released
     Detectron configs train (c), our default. detectron2 has (b), mmdetection (d).
     """
     choices = {"b": (0,), "c": (num_stages - 1,), "d": tuple(range(num_stages))}
     if strategy not in choices:
-        raise ValueError(f"mask_strategy must be 'b', 'c' or 'd', got {strategy!r}")
+        raise InputError(f"mask_strategy must be 'b', 'c' or 'd', got {strategy!r}")
     return choices[strategy]
 
 

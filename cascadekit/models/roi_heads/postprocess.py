@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from cascadekit import ops
+from cascadekit.errors import InputError
 from cascadekit.registry import TASK_UTILS
 from cascadekit.structures import boxes as box_ops
 from cascadekit.structures.samples import Detections, ImageInfo, StageOutput
@@ -40,14 +41,14 @@ def variant_heads(name: str) -> tuple[int, tuple[int, ...]]:
         The stage and the heads, counted from 0.
 
     Raises:
-        ValueError: not of that form.
+        InputError: not of that form.
     """
     first, _, last = name.partition("~")
     if not first.isdigit() or (last and not last.isdigit()) or name.endswith("~"):
-        raise ValueError(f"expected a stage such as '3' or a range such as '1~3', got {name!r}")
+        raise InputError(f"expected a stage such as '3' or a range such as '1~3', got {name!r}")
     stop = int(last or first)
     if not 1 <= int(first) <= stop:
-        raise ValueError(f"stages count from 1 upwards, got {name!r}")
+        raise InputError(f"stages count from 1 upwards, got {name!r}")
     return stop - 1, tuple(range(int(first) - 1, stop))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from cascadekit.errors import InputError
 from cascadekit.registry import TASK_UTILS
 from cascadekit.structures import boxes as box_ops
 from cascadekit.structures.samples import Targets
@@ -45,7 +46,7 @@ class IoUAssigner:
             lies in an ignore region.
 
     Raises:
-        ValueError: thresholds out of order.
+        InputError: thresholds out of order.
 
     Source: Faster R-CNN (Ren et al. 2015) section 3.1.2; Cascade R-CNN section 3.1. Ignore regions
     as Detectron's crowd filter (0.7), except that a box that fits an object stays positive, and
@@ -61,7 +62,7 @@ class IoUAssigner:
     ) -> None:
         neg_iou = pos_iou if neg_iou is None else neg_iou
         if not 0 <= neg_iou <= pos_iou <= 1:
-            raise ValueError(f"expected 0 <= neg_iou <= pos_iou <= 1, got {neg_iou}, {pos_iou}")
+            raise InputError(f"expected 0 <= neg_iou <= pos_iou <= 1, got {neg_iou}, {pos_iou}")
         self.pos_iou = pos_iou
         self.neg_iou = neg_iou
         self.best_match_iou = best_match_iou

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from cascadekit.errors import InputError
 from cascadekit.registry import TASK_UTILS
 
 # A regressor may widen a box at most this much: e.g. from 16 to 1000 pixels. Detectron's constant.
@@ -23,7 +24,7 @@ class DeltaCoder:
         stds: of the four deltas; a delta of one standard deviation is coded as 1.
 
     Raises:
-        ValueError: not four means and four positive stds.
+        InputError: not four means and four positive stds.
 
     Source: R-CNN (Girshick et al. 2014), appendix C. Like Detectron we cap dw and dh from above
     only; mmdetection caps them on both sides; the released Caffe heads have no cap.
@@ -35,7 +36,7 @@ class DeltaCoder:
         stds: Sequence[float] = (0.1, 0.1, 0.2, 0.2),
     ) -> None:
         if len(means) != 4 or len(stds) != 4 or min(stds) <= 0:
-            raise ValueError(f"expected 4 means and 4 positive stds, got {means} and {stds}")
+            raise InputError(f"expected 4 means and 4 positive stds, got {means} and {stds}")
         self.means = tuple(means)
         self.stds = tuple(stds)
 

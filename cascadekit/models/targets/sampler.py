@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from cascadekit.errors import InputError
 from cascadekit.models.targets.assigner import IGNORED, NEGATIVE, POSITIVE
 from cascadekit.registry import TASK_UTILS
 
@@ -27,7 +28,7 @@ class RandomSampler:
         pos_fraction: largest share of positives.
 
     Raises:
-        ValueError: `num` is not positive or `pos_fraction` not in [0, 1].
+        InputError: `num` is not positive or `pos_fraction` not in [0, 1].
 
     Source: Fast R-CNN (Girshick 2015) section 2.3. When there are too few negatives the sample is
     smaller, as in Detectron; the released Caffe code pads it with discarded boxes.
@@ -35,7 +36,7 @@ class RandomSampler:
 
     def __init__(self, num: int = 512, pos_fraction: float = 0.25) -> None:
         if num <= 0 or not 0 <= pos_fraction <= 1:
-            raise ValueError(f"expected num > 0 and 0 <= pos_fraction <= 1: {num}, {pos_fraction}")
+            raise InputError(f"expected num > 0 and 0 <= pos_fraction <= 1: {num}, {pos_fraction}")
         self.num = num
         self.pos_fraction = pos_fraction
 
