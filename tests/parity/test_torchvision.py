@@ -143,10 +143,6 @@ def our_detector() -> CascadeRCNN:
                     "output_size": 7,
                     "sampling_ratio": 2,
                 },
-                    "type": "cascadekit.ClassicPool",
-                    "output_size": 7,
-                    "sampling_ratio": 2,
-                },
                 "bbox_head": {
                     "type": "cascadekit.BBoxHead",
                     "in_channels": 256,
