@@ -21,7 +21,7 @@ from cascadekit.checkpoints import (
     safe_runner_loading,
 )
 from cascadekit.configuration import Origins, apply_options, check_config, read_config
-from cascadekit.data_choice import choose_data
+from cascadekit.data_choice import choose_data, classes_of
 from cascadekit.engine import DetectionRunner, save_interrupted
 from cascadekit.errors import InputError, did_you_mean
 from cascadekit.registry import DATASETS, MODELS, SCOPE
@@ -61,7 +61,10 @@ def load_config(
     config, origins = read_config(path)
     if schedule is not None:
         _choose_schedule(config, origins, schedule)
-    choose_data(config, data, images, val_data, val_images)
+    classes = None
+    if data is None and val_data is not None:  # labels are the training set's, whatever comes here
+        classes = classes_of(config.train_dataloader.dataset)
+    choose_data(config, data, images, val_data, val_images, classes)
     apply_options(config, origins, options or {})
     check_config(config, origins)
     return config

@@ -280,6 +280,17 @@ def test_own_coco_json(coco, tmp_path):
     assert "val: bbox AP" in log_of(tmp_path / "run")
 
 
+def test_other_validation_data_alone_follow_the_configs_classes(coco, tmp_path):
+    base = {"type": "CocoDataset", "ann_file": coco(), "image_dir": str(tmp_path / "photos")}
+    (tmp_path / "mine.py").write_text(
+        f"_base_ = {str(TINY)!r}\n"
+        f"train_dataloader = dict(dataset=dict(_delete_=True, pipeline=[], **{base!r}))\n"
+    )
+    config = load_config(tmp_path / "mine.py", val_data=coco("val", ("dog", "cat")))
+    assert config.model.num_classes == 2
+    assert config.val_dataloader.dataset.classes == ["cat", "dog"]
+
+
 def test_without_validation_data_nothing_is_validated(coco, tmp_path):
     config = load_config(TINY, coco(), str(tmp_path / "photos"))
     assert config.val_dataloader is config.val_cfg is config.val_evaluator is None

@@ -39,7 +39,7 @@ def main() -> None:
     print("2. scoring every stage on 150 pictures it has not seen")
     evaluate(config, checkpoint, args.out)
     strip = Path(args.out) / "stages.png"
-    draw_example(load_detector(config, checkpoint), config, strip)
+    draw_example(load_detector(config, checkpoint), config, strip, index=38)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"3. how each stage tightened the boxes: {strip}")
     print(f"done in {(time.time() - start) / 60:.1f} minutes, at most {peak:.1f} GiB of memory")
