@@ -57,7 +57,9 @@ class HeadLearningRate:
         detector = getattr(model, "module", model)
         rate = self.optimizer["lr"]
         decay = self.optimizer.get("weight_decay", 0.0)
-        groups: dict[tuple[float, float], dict[str, Any]] = {}
+        # The plain rate's group comes first: its rate is the one that logs show.
+        plain: dict[str, Any] = {"params": [], "lr": rate, "weight_decay": decay}
+        groups: dict[tuple[float, float], dict[str, Any]] = {(rate, decay): plain}
         for name, parameter in detector.named_parameters():
             if not parameter.requires_grad:
                 continue
@@ -66,7 +68,8 @@ class HeadLearningRate:
             own_rate = rate * factor * (self.backbone_lr if name.startswith("backbone.") else 1.0)
             group = {"params": [], "lr": own_rate, "weight_decay": own_decay}
             groups.setdefault((own_rate, own_decay), group)["params"].append(parameter)
-        optimizer = OPTIMIZERS.build({**self.optimizer, "params": list(groups.values())})
+        used = [group for group in groups.values() if group["params"]]
+        optimizer = OPTIMIZERS.build({**self.optimizer, "params": used})
         wrapper = {"type": "OptimWrapper", **self.wrapper, "optimizer": optimizer}
         built: OptimWrapper = OPTIM_WRAPPERS.build(wrapper)
         return built

@@ -127,7 +127,8 @@ def stage_line(scalars: Mapping[str, Any]) -> str:
     """
     head = [
         f"{scalars['time']:.2f} s" if "time" in scalars else "",
-        f"lr {scalars['base_lr']:.1e}" if "base_lr" in scalars else "",
+        # Not base_lr, which mmengine does not scale with the batch size.
+        f"lr {scalars['lr']:.1e}" if "lr" in scalars else "",
         f"loss {scalars['loss']:.3f}" if "loss" in scalars else "",
     ]
     parts: dict[str, list[str]] = {}

@@ -23,7 +23,7 @@ LOSSES = {
 def test_a_line():
     scalars = {"base_lr": 0.001, "lr": 0.004, "time": 0.584, "loss": 2.31, **LOSSES}
     assert stage_line(scalars) == (
-        "0.58 s  lr 1.0e-03  loss 2.310 | rpn cls 0.240 box 0.010 | "
+        "0.58 s  lr 4.0e-03  loss 2.310 | rpn cls 0.240 box 0.010 | "
         "stage 1 cls 0.760 box 0.270 IoU 0.590>0.634 | stage 2 cls 0.500 mask 0.690"
     )
 
