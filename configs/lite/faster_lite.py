@@ -2,6 +2,7 @@
 
 Command:  python tools/train.py configs/lite/faster_lite.py --data my/voc_folder --val-data ...
 Hardware: 2 CPU cores, about 12 minutes.
+Ours:     playing cards, --schedule lite_short (300 iterations): box AP 65.7, AP90 25.0.
 """
 
 _base_ = [

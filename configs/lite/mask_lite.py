@@ -2,6 +2,7 @@
 
 Command:  python tools/train.py configs/lite/mask_lite.py --data my/train.json --val-data ...
 Hardware: 2 CPU cores, about 18 minutes.
+Ours:     microcontrollers (valid): box AP 67.2, mask AP 67.1.
 """
 
 _base_ = [
