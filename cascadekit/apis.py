@@ -15,8 +15,8 @@ from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 
 from cascadekit.checkpoints import (
-    load_checkpoint_file,
     load_weights,
+    read_trained,
     require_resumable,
     safe_runner_loading,
 )
@@ -132,21 +132,22 @@ def load_detector(
     """
     _check_device(device)
     config = config if isinstance(config, Config) else load_config(config)
-    classes = _adopt_classes(config, checkpoint)
+    state, classes = _open_trained(config, checkpoint)
     detector = _build(config)
-    load_weights(detector, checkpoint)
+    load_weights(detector, state)
     detector.classes = classes
     detector.test_pipeline = config.test_dataloader.dataset.pipeline
     return detector.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval()
 
 
-def _adopt_classes(config: Config, checkpoint: str | os.PathLike[str]) -> tuple[str, ...] | None:
-    """Set the model's class count to what a checkpoint was trained on; returns the names."""
-    meta = load_checkpoint_file(checkpoint).get("meta") or {}
-    classes = (meta.get("dataset_meta") or {}).get("classes")
+def _open_trained(
+    config: Config, checkpoint: str | os.PathLike[str]
+) -> tuple[dict[str, Any], tuple[str, ...] | None]:
+    """Weights and class names of a checkpoint; the model's class count is set to theirs."""
+    state, classes = read_trained(checkpoint)
     if classes:
         config.model.num_classes = len(classes)
-    return tuple(classes) if classes else None
+    return state, classes
 
 
 def _place(config: Config, device: str | None, launcher: str) -> None:
@@ -260,7 +261,7 @@ def evaluate(
     """
     config = config.copy()
     _place(config, device, launcher)
-    classes = _adopt_classes(config, checkpoint)
+    state, classes = _open_trained(config, checkpoint)
     choose_data(config, val_data=data, val_images=images, classes=classes)
     config.work_dir = str(work_dir)
     config.test_evaluator.outfile_prefix = str(Path(work_dir) / "results")
@@ -274,7 +275,7 @@ def evaluate(
     with safe_runner_loading():
         runner = DetectionRunner.from_cfg(config)
         detector = getattr(runner.model, "module", runner.model)
-        load_weights(detector, checkpoint)
+        load_weights(detector, state)
         detector.roi_head.all_variants = stage_table
         metrics: dict[str, float] = runner.test()
     return metrics

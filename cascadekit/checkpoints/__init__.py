@@ -13,6 +13,7 @@ from cascadekit.checkpoints.weights import (
     load_backbone,
     load_weights,
     read_state,
+    read_trained,
     save_weights,
 )
 
@@ -23,6 +24,7 @@ __all__ = [
     "load_checkpoint_file",
     "load_weights",
     "read_state",
+    "read_trained",
     "require_resumable",
     "safe_runner_loading",
     "save_weights",

@@ -50,9 +50,30 @@ def read_state(source: Source) -> dict[str, Any]:
     Raises:
         InputError: the file cannot be read, or there are no weights in it.
     """
-    name, content = "the state dict", source
-    if not isinstance(source, Mapping):
-        name, content = str(source), load_checkpoint_file(source)
+    if isinstance(source, Mapping):
+        return _weights_in(source, "the state dict")
+    return _weights_in(load_checkpoint_file(source), str(source))
+
+
+def read_trained(path: str | os.PathLike[str]) -> tuple[dict[str, Any], tuple[str, ...] | None]:
+    """What a training left: its weights and the classes they are for, from one reading.
+
+    Args:
+        path: a checkpoint.
+
+    Returns:
+        The flat state dict, and the class names in label order or None where the file has none.
+
+    Raises:
+        InputError: the file cannot be read, or there are no weights in it.
+    """
+    content = load_checkpoint_file(path)
+    classes = ((content.get("meta") or {}).get("dataset_meta") or {}).get("classes")
+    return _weights_in(content, str(path)), tuple(classes) if classes else None
+
+
+def _weights_in(content: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The state dict in what was read from `name`."""
     for key in ("state_dict", "model"):
         if isinstance(content.get(key), Mapping):
             content = content[key]
