@@ -219,7 +219,10 @@ class Prediction:
 
 
 def make_data_sample(
-    info: ImageInfo, targets: Targets, instances: Sequence[Mapping[str, Any]] = ()
+    info: ImageInfo,
+    targets: Targets,
+    instances: Sequence[Mapping[str, Any]] = (),
+    proposals: Proposals | None = None,
 ) -> BaseDataElement:
     """Pack one sample the way mm-style data loaders and evaluators carry it.
 
@@ -228,9 +231,12 @@ def make_data_sample(
         targets: ground truth in network pixels.
         instances: the data set's own records in pixels of the file, for evaluation (keys: `bbox`
             xyxy, `label`, `area`, `iscrowd`, `ignore` and, where known, `segmentation`).
+        proposals: stored boxes of this one picture, in network pixels, for a Fast R-CNN; R may
+            be 0. None: the detector makes its own.
 
     Returns:
-        A data element with `gt_instances`, `ignored_instances` and mm's usual meta keys.
+        A data element with `gt_instances`, `ignored_instances`, `proposals` if there are stored
+        ones, and mm's usual meta keys.
     """
     height, width = info.original_size
     sample = BaseDataElement(
@@ -248,6 +254,8 @@ def make_data_sample(
     if targets.masks is not None:
         sample.gt_instances.masks = targets.masks
     sample.ignored_instances = InstanceData(bboxes=targets.ignored_boxes)
+    if proposals is not None:
+        sample.proposals = InstanceData(bboxes=proposals.boxes, scores=proposals.scores)
     return sample
 
 
@@ -303,6 +311,33 @@ def to_targets(samples: Sequence[Any]) -> list[Targets]:
             ignored_boxes = getattr(ignored.bboxes, "tensor", ignored.bboxes)
         targets.append(Targets(boxes, gt.labels, ignored_boxes, _masks_of(gt, boxes.device)))
     return targets
+
+
+def stored_proposals(samples: Sequence[Any]) -> Proposals:
+    """The proposals that came with the data samples (ours or mmdetection's); mm objects end here.
+
+    Args:
+        samples: B data samples with `proposals`: `bboxes` (n, 4) xyxy network pixels and `scores`
+            (n,); n may be 0.
+
+    Returns:
+        R boxes of B images; R may be 0.
+
+    Raises:
+        InputError: a sample carries no `proposals`, as in a pipeline without `LoadProposals`.
+    """
+    boxes, scores = [], []
+    for sample in samples:
+        if "proposals" not in sample:
+            raise InputError(
+                f"{sample.metainfo.get('img_path') or 'a sample'} has no proposals, and the model "
+                "has no rpn_head to make them: put dict(type='LoadProposals', file=...) into the "
+                "pipeline before PackInputs (`cascadekit proposals` writes such a file)"
+            )
+        found = sample.proposals
+        boxes.append(getattr(found.bboxes, "tensor", found.bboxes))  # mmdetection wraps boxes
+        scores.append(found.scores)
+    return Proposals.from_list(boxes, scores)
 
 
 def attach_predictions(samples: Sequence[Any], predictions: Sequence[Prediction]) -> list[Any]:
