@@ -40,13 +40,16 @@ class IoUAssigner:
     Args:
         pos_iou: a box is positive from this IoU on (the paper's u).
         neg_iou: a box is negative below this IoU; in between it is ignored.
+        neg_iou_low: boxes below this IoU are ignored as well (MS-CNN's first stage).
         best_match_iou: also make the best boxes of each ground truth positive, if their IoU is
             at least this; None: don't. RPN wants 0.3 so that no object goes without an anchor.
+        forced_gt: which ground truth such a box is for: "forcing", the one whose best it is (the
+            last of several; mmdetection), or "own", the one it overlaps most (detectron2).
         ignore_cover: boxes that would be negative are ignored when more than this share of them
             lies in an ignore region.
 
     Raises:
-        InputError: thresholds out of order.
+        InputError: thresholds out of order, or another word.
 
     Source: Faster R-CNN (Ren et al. 2015) section 3.1.2; Cascade R-CNN section 3.1. Ignore regions
     as Detectron's crowd filter (0.7), except that a box that fits an object stays positive, and
@@ -57,14 +60,23 @@ class IoUAssigner:
         self,
         pos_iou: float = 0.5,
         neg_iou: float | None = None,
+        neg_iou_low: float = 0.0,
         best_match_iou: float | None = None,
+        forced_gt: str = "forcing",
         ignore_cover: float = 0.7,
     ) -> None:
         neg_iou = pos_iou if neg_iou is None else neg_iou
-        if not 0 <= neg_iou <= pos_iou <= 1:
-            raise InputError(f"expected 0 <= neg_iou <= pos_iou <= 1, got {neg_iou}, {pos_iou}")
+        if not 0 <= neg_iou_low <= neg_iou <= pos_iou <= 1:
+            raise InputError(
+                "expected 0 <= neg_iou_low <= neg_iou <= pos_iou <= 1, got "
+                f"{neg_iou_low}, {neg_iou}, {pos_iou}"
+            )
+        if forced_gt not in ("forcing", "own"):
+            raise InputError(f"forced_gt must be 'forcing' or 'own', got {forced_gt!r}")
         self.pos_iou = pos_iou
         self.neg_iou = neg_iou
+        self.neg_iou_low = neg_iou_low
+        self.forced_gt = forced_gt
         self.best_match_iou = best_match_iou
         self.ignore_cover = ignore_cover
 
@@ -91,13 +103,14 @@ class IoUAssigner:
                 best_of = best_of_each(overlaps, first, self.best_match_iou)
                 forced = torch.maximum(forced, best_of)
         kind = torch.full_like(gt_index, IGNORED)
-        kind[ious < self.neg_iou] = NEGATIVE
+        kind[(ious < self.neg_iou) & (ious >= self.neg_iou_low)] = NEGATIVE
         kind[self._mostly_inside(boxes, targets.ignored_boxes) & (kind == NEGATIVE)] = IGNORED
         kind[ious >= self.pos_iou] = POSITIVE
         if len(targets.boxes) == 0:
             kind[kind == POSITIVE] = NEGATIVE  # pos_iou = 0 would make nothing an object
         kind[forced >= 0] = POSITIVE
-        gt_index = torch.where(forced >= 0, forced, gt_index)
+        if self.forced_gt == "forcing":
+            gt_index = torch.where(forced >= 0, forced, gt_index)
         return Assignment(kind, gt_index, ious)
 
     def _mostly_inside(self, boxes: Tensor, regions: Tensor) -> Tensor:
