@@ -2,12 +2,12 @@
 
 from cascadekit.datasets.batching import AspectRatioBatchSampler
 from cascadekit.datasets.coco import CocoDataset, read_classes
+from cascadekit.datasets.resize import Resize
 from cascadekit.datasets.shapes import ShapesDataset, draw_scene, draw_shapes
 from cascadekit.datasets.transforms import (
     LoadImage,
     PackInputs,
     RandomFlip,
-    Resize,
     from_array,
     read_image,
 )

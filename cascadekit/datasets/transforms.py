@@ -1,7 +1,8 @@
-"""From a record to what the detector takes: read, resize, flip, pack.
+"""From a record to what the detector takes: read, flip, pack (`resize.py` has the sizes).
 
-Records keep their `instances` in pixels of the file; `Resize` and `RandomFlip` change the picture
-and note what they did (`scale_factor`, `flip`), and `PackInputs` moves boxes and masks once.
+Records keep their `instances` (and stored `proposals`) in pixels of the file; `Resize` and
+`RandomFlip` change the picture and note what they did (`scale_factor`, `flip`), and `PackInputs`
+moves boxes and masks once.
 Randomness comes from numpy's global generator, which mmengine seeds in every worker.
 """
 
@@ -24,7 +25,7 @@ from cascadekit.errors import InputError
 from cascadekit.registry import TRANSFORMS
 from cascadekit.structures import boxes as box_ops
 from cascadekit.structures.masks import InstanceMasks, Window, rasterise
-from cascadekit.structures.samples import ImageInfo, Targets, make_data_sample
+from cascadekit.structures.samples import ImageInfo, Proposals, Targets, make_data_sample
 
 Results = dict[str, Any]
 
@@ -150,88 +151,6 @@ class LoadImage(BaseTransform):
 
 
 @TRANSFORMS.register_module()
-class Resize(BaseTransform):
-    """Resize the picture, bilinear; sets `img_shape` and `scale_factor` (x, y).
-
-    With `keep_ratio` the picture becomes as large as possible while its long edge is at most the
-    larger and its short edge at most the smaller number of `scale`; sides are rounded,
-    int(side * factor + 0.5).
-
-    Source: Fast R-CNN's rule (short edge 600, long edge at most 1000) as in mmdetection, which
-    takes `scale` = (1333, 800) for COCO.
-    """
-
-    def __init__(
-        self,
-        scale: Sequence[int] | Sequence[Sequence[int]] = (1333, 800),
-        short_sides: Sequence[int] | None = None,
-        keep_ratio: bool = True,
-    ) -> None:
-        """Check the sizes.
-
-        Args:
-            scale: (long edge, short edge), or without `keep_ratio` (width, height), in pixels; or a
-                list of those, of which each picture takes one at random.
-            short_sides: (least, most): the short edge is drawn from these whole numbers, both
-                included, and `scale` gives the long edge only.
-            keep_ratio: keep the picture's proportions.
-
-        Raises:
-            InputError: a scale is not two positive numbers, or `short_sides` does not fit.
-        """
-        several = len(scale) > 0 and isinstance(scale[0], Sequence)
-        self.scales = [_pair(s, "scale") for s in (scale if several else [scale])]
-        self.short_sides = None if short_sides is None else _pair(short_sides, "short_sides")
-        self.keep_ratio = keep_ratio
-        if not self.scales:
-            raise InputError("scale is an empty list: give (long edge, short edge)")
-        if self.short_sides is None:
-            return
-        if self.short_sides[0] > self.short_sides[1] or len(self.scales) > 1 or not keep_ratio:
-            raise InputError(
-                "short_sides must be (least, most) with one scale and keep_ratio=True, got "
-                f"short_sides={short_sides!r}, scale={scale!r}, keep_ratio={keep_ratio!r}"
-            )
-
-    def _pick(self) -> tuple[int, int]:
-        """The scale for one picture."""
-        if self.short_sides is not None:
-            low, high = self.short_sides
-            short = int(np.random.randint(low, high + 1))
-            return max(*self.scales[0], short), short
-        if len(self.scales) == 1:
-            return self.scales[0]
-        return self.scales[np.random.randint(len(self.scales))]
-
-    def transform(self, results: Results) -> Results:
-        """Resize `img`."""
-        image = results["img"]
-        height, width = image.shape[:2]
-        scale = self._pick()
-        if self.keep_ratio:
-            factor = min(max(scale) / max(height, width), min(scale) / min(height, width))
-            new_width, new_height = int(width * factor + 0.5), int(height * factor + 0.5)
-        else:
-            new_width, new_height = scale
-        # A strip of 1 x 5000 would otherwise lose its last pixel.
-        new_width, new_height = max(new_width, 1), max(new_height, 1)
-        if (new_width, new_height) != (width, height):
-            image = cv2.resize(image, (new_width, new_height), interpolation=cv2.INTER_LINEAR)
-        original_height, original_width = results["ori_shape"]
-        results["img"] = image
-        results["img_shape"] = (new_height, new_width)
-        results["scale_factor"] = (new_width / original_width, new_height / original_height)
-        return results
-
-
-def _pair(value: Any, name: str) -> tuple[int, int]:
-    whole = isinstance(value, Sequence) and all(isinstance(v, int) and v > 0 for v in value)
-    if not whole or len(value) != 2:
-        raise InputError(f"{name} must be two whole numbers above 0, got {value!r}")
-    return value[0], value[1]
-
-
-@TRANSFORMS.register_module()
 class RandomFlip(BaseTransform):
     """Mirror the picture left to right with probability `prob`; notes it in `flip`."""
 
@@ -319,14 +238,28 @@ def _resize_bitmap(crop: tuple[Window, np.ndarray], info: ImageInfo) -> tuple[Wi
     return window, bitmap[np.ix_(y[rows] - y1, x[columns] - x1)]
 
 
+def _move_proposals(
+    stored: tuple[np.ndarray, np.ndarray] | None, info: ImageInfo
+) -> Proposals | None:
+    """(n, 4) boxes in pixels of the file and (n,) scores, as one picture's proposals."""
+    if stored is None:
+        return None
+    boxes, scores = stored
+    moved = transform_boxes(boxes, info)
+    # A strip at the border may vanish in float32; nothing can be pooled from it.
+    solid = ~box_ops.is_degenerate(moved)
+    return Proposals.from_list([moved[solid]], [torch.from_numpy(scores).float()[solid]])
+
+
 @TRANSFORMS.register_module()
 class PackInputs(BaseTransform):
     """Make {"inputs": (3, H, W) uint8 BGR, "data_samples": data element} of the results.
 
     Targets are in network pixels. Crowds and ignored objects go to `ignored_boxes`. Masks have one
     entry per object; an object without a usable segmentation has a window of size 0, and the mask
-    loss must leave it out. In test mode (`test_mode` of the data set) the records of all objects go
-    along for evaluation, in pixels of the file.
+    loss must leave it out. Stored proposals (`LoadProposals`) are moved to network pixels likewise.
+    In test mode (`test_mode` of the data set) the records of all objects go along for evaluation,
+    in pixels of the file.
     """
 
     def __init__(self, with_masks: bool = True) -> None:
@@ -362,7 +295,10 @@ class PackInputs(BaseTransform):
         instances = results.get("instances", [])
         image = np.ascontiguousarray(results["img"].transpose(2, 0, 1))  # (3, H, W)
         sample = make_data_sample(
-            info, self._targets(instances, info), instances if test_mode else ()
+            info,
+            self._targets(instances, info),
+            instances if test_mode else (),
+            _move_proposals(results.get("proposals"), info),
         )
         return {"inputs": torch.from_numpy(image), "data_samples": sample}
 
