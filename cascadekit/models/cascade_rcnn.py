@@ -4,11 +4,14 @@
                                                      training: losses of rpn_head and roi_head
                                                      inference: predictions of roi_head
 
-Faster R-CNN is one stage; Mask R-CNN is one stage with a mask head; the names are the same.
+Faster R-CNN is one stage; Mask R-CNN is one stage with a mask head; the names are the same. Fast
+R-CNN has no rpn_head: its proposals come with the pictures. Without a roi_head the proposals are
+the result (MS-CNN trains so first).
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,13 +19,18 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from cascadekit.errors import InputError
+from cascadekit.models.recipes import fill_in
+from cascadekit.models.roi_heads.predictions import proposals_alone
 from cascadekit.registry import MODELS
 from cascadekit.structures.samples import (
+    ImageInfo,
     Prediction,
     Proposals,
     StageOutput,
     attach_predictions,
     image_infos,
+    stored_proposals,
     to_targets,
 )
 
@@ -36,11 +44,16 @@ class CascadeRCNN(BaseModel):
     Args:
         num_classes: K; written here once and handed to the roi head.
         backbone: config; gives maps of rising stride.
-        neck: config; gives the pyramid.
-        rpn_head: config; gives proposals.
-        roi_head: config; runs the stages.
+        neck: config; gives the pyramid; None: the backbone's maps are the pyramid.
+        rpn_head: config; gives proposals; None: they come with the data samples.
+        roi_head: config; runs the stages; None: proposals are all there is.
         data_preprocessor: config; normalises and batches.
+        recipe: "paper", "mmdet" or "detectron2": what the parts do where the implementations
+            differ and the config says nothing (see `models/recipes.py`).
         init_cfg: mmengine's weight initialisation, usually None.
+
+    Raises:
+        InputError: an unknown recipe, or neither rpn_head nor roi_head.
 
     Called as mmengine's Runner does: `forward(inputs, data_samples, mode)` with mode "loss",
     "predict" or "tensor".
@@ -52,18 +65,22 @@ class CascadeRCNN(BaseModel):
         self,
         num_classes: int,
         backbone: Config,
-        neck: Config,
-        rpn_head: Config,
-        roi_head: Config,
+        neck: Config | None = None,
+        rpn_head: Config | None = None,
+        roi_head: Config | None = None,
         data_preprocessor: Config | None = None,
+        recipe: str = "paper",
         init_cfg: Config | None = None,
     ) -> None:
         super().__init__(data_preprocessor, init_cfg)
+        if rpn_head is None and roi_head is None:
+            raise InputError("model has neither rpn_head nor roi_head: give one of them")
         self.num_classes = num_classes
         self.backbone = MODELS.build(backbone)
-        self.neck = MODELS.build(neck)
-        self.rpn_head = MODELS.build(rpn_head)
-        self.roi_head = MODELS.build({"num_classes": num_classes, **roi_head})
+        self.neck = MODELS.build(neck) if neck else None
+        rpn_head, roi_head = fill_in(rpn_head, recipe), fill_in(roi_head, recipe)
+        self.rpn_head = _build_for(num_classes, rpn_head)
+        self.roi_head = _build_for(num_classes, roi_head)
 
     def init_weights(self) -> None:
         """Load the backbone's ImageNet weights; all other layers drew theirs when they were made.
@@ -100,7 +117,8 @@ class CascadeRCNN(BaseModel):
 
     def extract(self, images: Tensor) -> list[Tensor]:
         """Images (B, 3, H, W) -> pyramid, L maps (B, C, H/s, W/s)."""
-        return list(self.neck(self.backbone(images)))
+        maps = self.backbone(images)
+        return list(maps if self.neck is None else self.neck(maps))
 
     def loss(
         self, images: Tensor, samples: Sequence[Any], generator: torch.Generator | None = None
@@ -117,34 +135,73 @@ class CascadeRCNN(BaseModel):
         """
         infos, targets = image_infos(samples), to_targets(samples)  # mm objects end here
         pyramid = self.extract(images)
-        anchors = self.rpn_head(pyramid)
-        proposals = self.rpn_head.propose(anchors, infos)  # detached
-        stages = self.roi_head(pyramid, proposals, targets, generator)
-        return {
-            **self.rpn_head.loss(anchors, infos, targets, generator),
-            **self.roi_head.loss(pyramid, stages, targets),
-        }
+        losses: dict[str, Tensor] = {}
+        if self.rpn_head is None:
+            proposals = stored_proposals(samples)
+        else:
+            anchors = self.rpn_head(pyramid)
+            proposals = self.rpn_head.propose(anchors, infos)  # detached
+        if self.roi_head is not None:
+            stages = self.roi_head(pyramid, proposals, infos, targets, generator)
+            losses.update(self.roi_head.loss(pyramid, stages, targets))
+        if self.rpn_head is not None:
+            losses.update(self.rpn_head.loss(anchors, infos, targets, generator))
+        return losses
 
     def predict(self, images: Tensor, samples: Sequence[Any]) -> list[Prediction]:
         """Detections of each image with the trace of every stage, in pixels of the files."""
         infos = image_infos(samples)
-        pyramid, stages = self.run_stages(images, samples)
+        pyramid = self.extract(images)
+        proposals = self.propose(pyramid, samples, infos)
+        if self.roi_head is None:
+            return proposals_alone(proposals, infos)
+        stages = self.roi_head(pyramid, proposals, infos)
         return self.roi_head.predict(pyramid, stages, infos)
+
+    def propose(
+        self, pyramid: list[Tensor], samples: Sequence[Any], infos: Sequence[ImageInfo]
+    ) -> Proposals:
+        """The boxes that the first stage starts from: the proposal network's, or the stored ones.
+
+        Args:
+            pyramid: of `extract`.
+            samples: B mm-style data samples.
+            infos: their sizes.
+
+        Returns:
+            R proposals of the batch, network pixels; R may be 0.
+        """
+        if self.rpn_head is None:
+            return stored_proposals(samples)
+        proposals: Proposals = self.rpn_head.propose(self.rpn_head(pyramid), infos)
+        return proposals
 
     def run_stages(
         self, images: Tensor, samples: Sequence[Any], proposals: Proposals | None = None
     ) -> tuple[list[Tensor], list[StageOutput]]:
-        """The pyramid and what each stage recorded, for inference and analysis.
+        """The pyramid and what each stage recorded, for analysis.
 
         Args:
             images: (B, 3, H, W) float32.
             samples: B mm-style data samples.
-            proposals: boxes to start from instead of the RPN's own, in network pixels.
+            proposals: boxes to start from instead of the detector's own, in network pixels.
 
         Returns:
             The pyramid, and S stage outputs without matches.
         """
-        pyramid = self.extract(images)
+        infos, pyramid = image_infos(samples), self.extract(images)
         if proposals is None:
-            proposals = self.rpn_head.propose(self.rpn_head(pyramid), image_infos(samples))
-        return pyramid, self.roi_head(pyramid, proposals)
+            proposals = self.propose(pyramid, samples, infos)
+        if self.roi_head is None:
+            raise InputError("this model has no roi_head, so there are no stages to run")
+        return pyramid, self.roi_head(pyramid, proposals, infos)
+
+
+def _build_for(num_classes: int, config: Config | None) -> Any:
+    """Build a head; one that classifies (has the argument) is told how many classes there are."""
+    if config is None:
+        return None
+    kind = MODELS.get(str(config.get("type")))
+    if kind is not None and "num_classes" in inspect.signature(kind).parameters:
+        config = {"num_classes": num_classes, **config}
+    return MODELS.build(config)

@@ -130,16 +130,19 @@ class StageOutput:
 
     Attributes:
         stage: 0..S-1.
+        head: number of the head that made it: the stage's, or 0 at every pass of iterative BBox.
         proposals: R input boxes of the stage.
         matches: what they should become; None in inference.
         logits_by_head: head number -> (R, K+1) class logits of that head on these rois. The
             stage's own head is always there.
-        deltas: (R, G, 4) normalised regression output; G is 1 (class-agnostic) or K.
+        deltas: (R, G, 4) normalised regression output; G is 1 (class-agnostic), K, or 0 for a
+            head without a regressor (integral loss).
         class_boxes: (R, G, 4) float32 xyxy, the deltas decoded, not clipped.
         boxes: (R, 4) float32 xyxy, detached: what the next stage takes as input.
     """
 
     stage: int
+    head: int
     proposals: Proposals
     matches: Matches | None
     logits_by_head: Mapping[int, Tensor]
@@ -150,7 +153,12 @@ class StageOutput:
     @property
     def logits(self) -> Tensor:
         """(R, K+1) class logits of the stage's own head."""
-        return self.logits_by_head[self.stage]
+        return self.logits_by_head[self.head]
+
+    def positive(self) -> Tensor:
+        """(R,) bool, training only: rois that are labelled as an object."""
+        assert self.matches is not None
+        return self.matches.labels < self.logits.shape[1] - 1
 
 
 @dataclass(frozen=True)

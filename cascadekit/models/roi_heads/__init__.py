@@ -2,8 +2,18 @@
 
 from cascadekit.models.roi_heads.bbox_head import BBoxHead
 from cascadekit.models.roi_heads.cascade_roi_head import CascadeRoIHead
+from cascadekit.models.roi_heads.ensemble import StageEnsemble
 from cascadekit.models.roi_heads.mask_head import MaskHead
 from cascadekit.models.roi_heads.postprocess import Postprocess
 from cascadekit.models.roi_heads.roi_pool import PyramidRoIAlign
+from cascadekit.models.roi_heads.stage_flow import StageFlow
 
-__all__ = ["BBoxHead", "CascadeRoIHead", "MaskHead", "Postprocess", "PyramidRoIAlign"]
+__all__ = [
+    "BBoxHead",
+    "CascadeRoIHead",
+    "MaskHead",
+    "Postprocess",
+    "PyramidRoIAlign",
+    "StageEnsemble",
+    "StageFlow",
+]

@@ -83,7 +83,7 @@ def mask_stages(strategy: str, num_stages: int) -> tuple[int, ...]:
 def positives_for_masks(stage: StageOutput, targets: Sequence[Targets]) -> Tensor:
     """(P,) int64 rows of a stage's positives whose object has a mask; P may be 0."""
     assert stage.matches is not None
-    usable = stage.matches.labels < stage.logits.shape[1] - 1
+    usable = stage.positive()
     for b, target in enumerate(targets):
         rows = (stage.proposals.image_index == b) & usable
         if target.masks is None:

@@ -2,61 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
 from cascadekit import ops
-from cascadekit.errors import InputError
 from cascadekit.models.roi_heads.suppression import check_method, soft_nms, vote
 from cascadekit.registry import TASK_UTILS
 from cascadekit.structures import boxes as box_ops
-from cascadekit.structures.samples import Detections, ImageInfo, StageOutput
-
-
-def class_scores(stage: StageOutput, heads: Sequence[int]) -> Tensor:
-    """Class probabilities of a stage's rois, averaged over several heads.
-
-    Args:
-        stage: what the loop recorded; each of `heads` must have been run on its rois.
-        heads: head numbers from 0.
-
-    Returns:
-        (R, K+1) float32.
-
-    Source: paper section 4.3 and both released codes: the mean of softmax probabilities on the
-    same rois. mmdetection averages logits, each head's on its own stage's rois.
-    """
-    each = [stage.logits_by_head[head].float().softmax(1) for head in heads]
-    return torch.stack(each).mean(0)
-
-
-def variant_heads(name: str) -> tuple[int, tuple[int, ...]]:
-    """Read a row name of the paper's Table 2.
-
-    Args:
-        name: "2": head 2 alone on stage 2's rois; "1~3": heads 1 to 3 on stage 3's rois.
-
-    Returns:
-        The stage and the heads, counted from 0.
-
-    Raises:
-        InputError: not of that form.
-    """
-    first, _, last = name.partition("~")
-    if not first.isdigit() or (last and not last.isdigit()) or name.endswith("~"):
-        raise InputError(f"expected a stage such as '3' or a range such as '1~3', got {name!r}")
-    stop = int(last or first)
-    if not 1 <= int(first) <= stop:
-        raise InputError(f"stages count from 1 upwards, got {name!r}")
-    return stop - 1, tuple(range(int(first) - 1, stop))
-
-
-def variant_names(num_stages: int) -> list[str]:
-    """Rows of the paper's Table 2 for S stages: 1, 2, 3, 1~2, 1~3 for S = 3."""
-    alone = [str(s + 1) for s in range(num_stages)]
-    return alone + [f"1~{s + 1}" for s in range(1, num_stages)]
+from cascadekit.structures.samples import Detections, ImageInfo
 
 
 @TASK_UTILS.register_module()

@@ -8,11 +8,13 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from cascadekit.models.roi_heads.postprocess import Postprocess, class_scores, variant_heads
+from cascadekit.models.roi_heads.ensemble import StageEnsemble, variant_stages
+from cascadekit.models.roi_heads.postprocess import Postprocess
 from cascadekit.structures.samples import (
     Detections,
     ImageInfo,
     Prediction,
+    Proposals,
     StageOutput,
     StageTrace,
 )
@@ -25,6 +27,7 @@ class StoryTeller:
         stages: of the stage loop in inference, so that row r is the same roi in all.
         infos: B images.
         postprocess: chooses the detections of an image.
+        ensemble: averages the stages' scores.
     """
 
     def __init__(
@@ -32,10 +35,12 @@ class StoryTeller:
         stages: Sequence[StageOutput],
         infos: Sequence[ImageInfo],
         postprocess: Postprocess,
+        ensemble: StageEnsemble,
     ) -> None:
         self.stages = stages
         self.infos = infos
         self.postprocess = postprocess
+        self.ensemble = ensemble
         index = stages[0].proposals.image_index
         self.rows = [(index == b).nonzero()[:, 0] for b in range(len(infos))]
 
@@ -43,16 +48,15 @@ class StoryTeller:
         """Detections of each image by one row of the paper's Table 2, in network pixels.
 
         Args:
-            name: "2" or "1~3", see `variant_heads`.
+            name: "2" or "1~3", see `variant_stages`.
 
         Returns:
             B detections; `roi_index` counts within the image.
         """
-        number, heads = variant_heads(name)
-        stage = self.stages[number]
-        scores = class_scores(stage, heads)  # (R, K+1)
+        boxes = self.stages[variant_stages(name)[0]].class_boxes  # (R, G, 4)
+        scores = self.ensemble.scores(self.stages, name)  # (R, K+1)
         return [
-            self.postprocess(stage.class_boxes[rows], scores[rows], info)
+            self.postprocess(boxes[rows], scores[rows], info)
             for rows, info in zip(self.rows, self.infos, strict=True)
         ]
 
@@ -83,7 +87,7 @@ class StoryTeller:
     def _trace(self, stage: StageOutput, b: int, final: Detections) -> StageTrace:
         """One stage of image b."""
         rows, info = self.rows[b], self.infos[b]
-        scores = class_scores(stage, [stage.stage])[rows]
+        scores = stage.logits[rows].float().softmax(1)
         return StageTrace(
             info.to_original(stage.proposals.boxes[rows]),
             info.to_original(stage.boxes[rows]),
@@ -100,3 +104,24 @@ def first_detection(roi_index: Tensor, num_rois: int) -> Tensor:
     for d in order.tolist():
         became[roi_index[d]] = d
     return became
+
+
+def proposals_alone(proposals: Proposals, infos: Sequence[ImageInfo]) -> list[Prediction]:
+    """Predictions of a model without a roi head: its proposals, as detections of label 0.
+
+    Args:
+        proposals: R boxes of the batch, network pixels, best first in each image.
+        infos: B images.
+
+    Returns:
+        B predictions in pixels of the files, without stages; one may hold no detections.
+    """
+    predictions = []
+    for b, info in enumerate(infos):
+        own = proposals[proposals.image_index == b]
+        rows = torch.arange(len(own), device=own.boxes.device)
+        boxes = info.to_original(own.boxes)
+        predictions.append(
+            Prediction(info, Detections(boxes, own.scores, torch.zeros_like(rows), rows), ())
+        )
+    return predictions

@@ -71,7 +71,10 @@ class PyramidRoIAlign(nn.Module):
         )
 
 
-def pool_size(pool: nn.Module) -> int:
-    """Side of the grid a pooling layer gives; other projects' layers name it differently."""
+def pool_size(pool: nn.Module) -> int | tuple[int, int]:
+    """Side of the grid a pooling layer gives, or (height, width) where they differ."""
     size: Any = pool.output_size
-    return int(size[0] if isinstance(size, (tuple, list, torch.Size)) else size)
+    if isinstance(size, (tuple, list, torch.Size)):
+        height, width = int(size[0]), int(size[1])
+        return height if height == width else (height, width)
+    return int(size)

@@ -8,11 +8,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from cascadekit.errors import InputError
+from cascadekit.errors import InputError, did_you_mean
 from cascadekit.registry import TASK_UTILS
 
 # A regressor may widen a box at most this much: e.g. from 16 to 1000 pixels. Detectron's constant.
 MAX_LOG_SCALE = math.log(1000 / 16)
+CLAMPS = {
+    "above": (-math.inf, MAX_LOG_SCALE),
+    "both": (-MAX_LOG_SCALE, MAX_LOG_SCALE),
+    "none": (-math.inf, math.inf),
+}
 
 
 @TASK_UTILS.register_module()
@@ -22,23 +27,32 @@ class DeltaCoder:
     Args:
         means: of the four deltas over the training data; the paper uses 0.
         stds: of the four deltas; a delta of one standard deviation is coded as 1.
+        clamp: where dw and dh stop when decoding: "above" (a box grows at most 62.5 times), "both"
+            (nor does it shrink more than that), or "none".
 
     Raises:
-        InputError: not four means and four positive stds.
+        InputError: not four means and four positive stds, or another clamp.
 
-    Source: R-CNN (Girshick et al. 2014), appendix C. Like Detectron we cap dw and dh from above
-    only; mmdetection caps them on both sides; the released Caffe heads have no cap.
+    Source: R-CNN (Girshick et al. 2014), appendix C. Detectron and detectron2 clamp above,
+    mmdetection both ways; the released Caffe heads have no clamp.
     """
 
     def __init__(
         self,
         means: Sequence[float] = (0.0, 0.0, 0.0, 0.0),
         stds: Sequence[float] = (0.1, 0.1, 0.2, 0.2),
+        clamp: str = "above",
     ) -> None:
         if len(means) != 4 or len(stds) != 4 or min(stds) <= 0:
             raise InputError(f"expected 4 means and 4 positive stds, got {means} and {stds}")
+        if clamp not in CLAMPS:
+            raise InputError(
+                f"clamp must be one of {', '.join(CLAMPS)}, got {clamp!r}."
+                f"{did_you_mean(str(clamp), list(CLAMPS))}"
+            )
         self.means = tuple(means)
         self.stds = tuple(stds)
+        self.clamp = clamp
 
     def encode(self, boxes: Tensor, targets: Tensor) -> Tensor:
         """Deltas that turn each box into its target; inverse of `decode`.
@@ -84,5 +98,6 @@ class DeltaCoder:
         size = boxes[..., 2:] - boxes[..., :2]
         centre = (boxes[..., :2] + boxes[..., 2:]) / 2
         centre = centre + deltas[..., :2] * size
-        half = size * deltas[..., 2:].clamp(max=MAX_LOG_SCALE).exp() / 2
+        low, high = CLAMPS[self.clamp]
+        half = size * deltas[..., 2:].clamp(low, high).exp() / 2
         return torch.cat([centre - half, centre + half], dim=-1)

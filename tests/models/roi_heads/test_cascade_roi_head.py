@@ -5,41 +5,8 @@ import itertools
 import pytest
 import torch
 
-from cascadekit.models.roi_heads.cascade_roi_head import (
-    per_stage,
-    stage_coders,
-    stage_weights,
-)
 from cascadekit.structures import boxes as box_ops
 from cascadekit.structures.samples import image_infos, to_targets
-
-
-@pytest.mark.parametrize(
-    ("rule", "expected"),
-    [("decay", (1, 0.5, 0.25)), ("avg", (1 / 3,) * 3), ((1, 2, 3), (1, 2, 3))],
-)
-def test_stage_weights(rule, expected):
-    assert stage_weights(rule, 3) == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("rule", ["mean", (1, 2), (1, 0.5, 0)])
-def test_stage_weight_faults(rule):
-    with pytest.raises(ValueError, match="'decay', 'avg' or 3 numbers"):
-        stage_weights(rule, 3)
-
-
-def test_stds_are_divided_by_the_stage():
-    stds = [coder.stds for coder in stage_coders((0.1, 0.1, 0.2, 0.2), 3)]
-    assert stds[1] == pytest.approx((0.05, 0.05, 0.1, 0.1))
-    assert stds[2] == pytest.approx((0.1 / 3, 0.1 / 3, 0.2 / 3, 0.2 / 3))
-    rows = [(0.1,) * 4, (0.2,) * 4]
-    assert [coder.stds for coder in stage_coders(rows, 2)] == rows
-
-
-def test_broadcast():
-    assert per_stage(5, 3, "x") == [5, 5, 5]
-    with pytest.raises(ValueError, match="x: 2 entries for 3 stages"):
-        per_stage([1, 2], 3, "x")
 
 
 def run_training(detector, data):
@@ -49,7 +16,7 @@ def run_training(detector, data):
     infos = image_infos(batch["data_samples"])
     proposals = detector.rpn_head.propose(detector.rpn_head(pyramid), infos)
     generator = torch.Generator().manual_seed(0)
-    return pyramid, targets, detector.roi_head(pyramid, proposals, targets, generator)
+    return pyramid, targets, detector.roi_head(pyramid, proposals, infos, targets, generator)
 
 
 def test_training_flow(tiny, batch):

@@ -3,14 +3,9 @@
 import pytest
 import torch
 
-from cascadekit.models.roi_heads.postprocess import (
-    Postprocess,
-    class_scores,
-    variant_heads,
-    variant_names,
-)
+from cascadekit.models.roi_heads.postprocess import Postprocess
 from cascadekit.models.roi_heads.predictions import first_detection
-from cascadekit.structures.samples import ImageInfo, Proposals, StageOutput
+from cascadekit.structures.samples import ImageInfo
 
 INFO = ImageInfo((100, 100), (100, 100))
 
@@ -53,30 +48,6 @@ def test_class_specific_boxes():
 def test_nothing_found(boxes):
     scores = torch.full((len(boxes), 3), 0.33)
     assert len(Postprocess()(boxes, scores, INFO)) == 0
-
-
-def test_mean_of_probabilities_not_of_logits():
-    one = torch.zeros(1)
-    proposals = Proposals(torch.zeros(1, 4), one.long(), one, one.bool())
-    logits = {0: torch.tensor([[0.0, 0.0]]), 1: torch.tensor([[10.0, -10.0]])}
-    boxes = torch.zeros(1, 1, 4)
-    stage = StageOutput(1, proposals, None, logits, boxes, boxes, boxes[:, 0])
-    torch.testing.assert_close(class_scores(stage, [0, 1]), torch.tensor([[0.75, 0.25]]))
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"), [("1", (0, (0,))), ("3", (2, (2,))), ("1~3", (2, (0, 1, 2)))]
-)
-def test_variant_names(name, expected):
-    assert variant_heads(name) == expected
-    assert variant_names(3) == ["1", "2", "3", "1~2", "1~3"]
-    assert variant_names(1) == ["1"]
-
-
-@pytest.mark.parametrize("name", ["", "x", "0", "2~1", "1~"])
-def test_variant_faults(name):
-    with pytest.raises(ValueError):
-        variant_heads(name)
 
 
 def test_first_detection():
