@@ -2,8 +2,10 @@
 
 from cascadekit.datasets.batching import AspectRatioBatchSampler
 from cascadekit.datasets.coco import CocoDataset, read_classes
+from cascadekit.datasets.colour import ColourJitter
 from cascadekit.datasets.resize import Resize
 from cascadekit.datasets.shapes import ShapesDataset, draw_scene, draw_shapes
+from cascadekit.datasets.test_views import TestViews
 from cascadekit.datasets.transforms import (
     LoadImage,
     PackInputs,
@@ -16,11 +18,13 @@ from cascadekit.datasets.voc import VOCDataset, read_voc_classes
 __all__ = [
     "AspectRatioBatchSampler",
     "CocoDataset",
+    "ColourJitter",
     "LoadImage",
     "PackInputs",
     "RandomFlip",
     "Resize",
     "ShapesDataset",
+    "TestViews",
     "VOCDataset",
     "draw_scene",
     "draw_shapes",
