@@ -84,8 +84,8 @@ def test_against_python_s_colorsys(shift, factor):
     image = np.random.default_rng(0).integers(0, 256, (40, 40, 3)).astype(np.uint8)
     changed = change_hue(image, shift) if shift else change_saturation(image, factor)
     expected = np.array([[by_hand(p, shift, factor) for p in row] for row in image.tolist()])
-    # 180 steps of hue are 1.4 of 255 wide where a colour runs through a sixth of the circle
-    assert np.abs(changed - expected).max() < 8
+    # A sixth of the circle, 30 steps of hue, runs through 255: one step is 8.5
+    assert np.abs(changed - expected).max() < 9
     assert np.abs(changed - expected).mean() < 1
 
 
