@@ -42,18 +42,20 @@ def box_loss(deltas: Tensor, targets: Tensor, num_rois: int, beta: float) -> Ten
     return total / max(num_rois, 1)
 
 
-def objectness_loss(logits: Tensor, labels: Tensor) -> Tensor:
+def objectness_loss(logits: Tensor, labels: Tensor, num_anchors: int | None = None) -> Tensor:
     """Binary cross-entropy of objectness, averaged over the sampled anchors.
 
     Args:
-        logits: (A,) one logit an anchor; A may be 0, then the loss is 0.
+        logits: (A,) one logit an anchor; A may be 0, then the loss is 0. The difference of two
+            softmax logits makes this softmax cross-entropy.
         labels: (A,) float32, 1 for objects and 0 for background.
+        num_anchors: what the sum is divided by; None: A. 0 counts as 1.
 
     Returns:
         () float32.
     """
     total = F.binary_cross_entropy_with_logits(logits.float(), labels, reduction="sum")
-    return total / max(len(labels), 1)
+    return total / max(len(labels) if num_anchors is None else num_anchors, 1)
 
 
 def mask_loss(logits: Tensor, targets: Tensor, labels: Tensor) -> Tensor:

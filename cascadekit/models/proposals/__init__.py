@@ -2,5 +2,6 @@
 
 from cascadekit.models.proposals.anchors import AnchorGenerator
 from cascadekit.models.proposals.rpn_head import RPNHead
+from cascadekit.models.proposals.rpn_output import RPNOutput
 
-__all__ = ["AnchorGenerator", "RPNHead"]
+__all__ = ["AnchorGenerator", "RPNHead", "RPNOutput"]

@@ -3,60 +3,79 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from cascadekit import ops
+from cascadekit.errors import InputError, did_you_mean
 from cascadekit.models.initialise import normal
 from cascadekit.models.losses import box_loss, objectness_loss
-from cascadekit.models.targets.assigner import POSITIVE
+from cascadekit.models.proposals.anchor_sampling import (
+    AnchorSample,
+    assign_anchors,
+    inside,
+    sample_anchors,
+)
+from cascadekit.models.proposals.proposal_selection import (
+    SelectionRule,
+    per_level,
+    select_proposals,
+)
+from cascadekit.models.proposals.rpn_output import RPNOutput
 from cascadekit.registry import MODELS, TASK_UTILS
-from cascadekit.structures import boxes as box_ops
 from cascadekit.structures.samples import ImageInfo, Proposals, Targets
 
 Config = dict[str, Any]
+Numbers = float | Sequence[float]
+# Before NMS, for all levels or for each; after it, None: all.
+Counts = tuple[int | Sequence[int], int | None]
 
-
-@dataclass(frozen=True)
-class RPNOutput:
-    """What the network says of every anchor.
-
-    Attributes:
-        anchors: L tensors (A_l, 4) float32 xyxy input pixels.
-        logits: L tensors (B, A_l), objectness before the sigmoid.
-        deltas: L tensors (B, A_l, 4), normalised.
-    """
-
-    anchors: list[Tensor]
-    logits: list[Tensor]
-    deltas: list[Tensor]
+OBJECTNESS = ("sigmoid", "softmax")
+AVERAGES = ("sampled", "batch", "positives")
 
 
 @MODELS.register_module()
 class RPNHead(nn.Module):
-    """Anchors in, proposals out; one 3x3 convolution shared by all levels.
+    """Anchors in, proposals out; one 3x3 convolution shared by all levels, or one for each.
 
     Args:
         in_channels: channels C of each level.
         feat_channels: channels of the 3x3 convolution.
-        anchors: config of the anchor generator.
+        anchors: config of the anchor generator; its strides say how many levels L there are.
         coder: config of the delta coder.
         assigner: config of the assigner of training.
         sampler: config of the sampler of training.
+        levels: numbers of the maps of the pyramid that are read; None: the first L.
+        shared: one set of layers for all levels, which then have equally many anchors a cell; else
+            one set for each, `rpn_conv.0`, `rpn_conv.1` and so on.
+        objectness: "sigmoid": one logit an anchor; "softmax": two, for background and object in
+            this order, of which we go on with the difference: its sigmoid is the softmax.
+        sample_per_level: sample anchors, and average losses, on each level alone, and add up.
         allowed_border: anchors that leave the picture by this many pixels or more (right and
             below: that reach it) are not trained on; -1: all are. Detectron and mmdetection: 0.
-        beta: smooth-L1 transition. Detectron: 1/9; Caffe: 1.
+        border_share: instead, anchors that leave it by more than this share of their own width or
+            height are not trained on. Caffe: 0.25.
+        beta: smooth-L1 transition. Detectron: 1/9; Caffe: 1; detectron2: 0.
+        loss_average: "sampled": losses are averaged over the anchors sampled; "batch": over as many
+            as the sampler would take from each image if it could (detectron2); "positives": the box
+            loss over the coordinates of the positives instead (Caffe).
+        loss_weight: of both losses. FPN+: 0.25 for each level.
         nms_iou: proposals that overlap a better one of their level more than this are dropped.
-        train_proposals: proposals kept per level before NMS and per image after it, in training.
+        train_proposals: proposals kept before NMS, per level or (a list) of each level, and per
+            image after it (None: all), in training.
         test_proposals: likewise in inference.
-        min_size: smallest side of a proposal, pixels.
+        score_threshold: least objectness of a proposal, for all levels or for each.
+        train_score_threshold: that of training; None: the same.
+        min_size: sides of a proposal must be longer than this, pixels, for all levels or for each.
+
+    Raises:
+        InputError: an unknown word, or not as many numbers as levels.
 
     Source: Detectron's FPN RPN (NMS per level, best of all levels together). Its training keeps
     the best 2000 of the whole batch, we keep them per image as mmdetection does. The released Caffe
-    models cut by objectness instead of by number.
+    models cut by objectness and count before NMS only.
     """
 
     def __init__(
@@ -67,54 +86,121 @@ class RPNHead(nn.Module):
         coder: Config | None = None,
         assigner: Config | None = None,
         sampler: Config | None = None,
-        allowed_border: int = 0,
+        levels: Sequence[int] | None = None,
+        shared: bool = True,
+        objectness: str = "sigmoid",
+        sample_per_level: bool = False,
+        allowed_border: int | None = 0,
+        border_share: float | None = None,
         beta: float = 1 / 9,
+        loss_average: str = "sampled",
+        loss_weight: float = 1.0,
         nms_iou: float = 0.7,
-        train_proposals: tuple[int, int] = (2000, 2000),
-        test_proposals: tuple[int, int] = (1000, 1000),
-        min_size: float = 0.0,
+        train_proposals: Counts = (2000, 2000),
+        test_proposals: Counts = (1000, 1000),
+        score_threshold: Numbers = 0.0,
+        train_score_threshold: Numbers | None = None,
+        min_size: Numbers = 0.0,
     ) -> None:
         super().__init__()
         part = TASK_UTILS.build
         self.anchors = part(anchors or {"type": "cascadekit.AnchorGenerator"})
         self.coder = part(coder or {"type": "cascadekit.DeltaCoder", "stds": (1.0, 1.0, 1.0, 1.0)})
-        self.assigner = part(
-            assigner
-            or {
-                "type": "cascadekit.IoUAssigner",
-                "pos_iou": 0.7,
-                "neg_iou": 0.3,
-                "best_match_iou": 0.3,
-            }
-        )
+        self.assigner = part(assigner or _assigner())
         self.sampler = part(
             sampler or {"type": "cascadekit.RandomSampler", "num": 256, "pos_fraction": 0.5}
         )
+        self.levels = None if levels is None else tuple(levels)
+        self.objectness = objectness
+        self.sample_per_level = sample_per_level
         self.allowed_border = allowed_border
+        self.border_share = border_share
         self.beta = beta
+        self.loss_average = loss_average
+        self.loss_weight = loss_weight
         self.nms_iou = nms_iou
         self.train_proposals = train_proposals
         self.test_proposals = test_proposals
+        self.score_threshold = score_threshold
+        self.train_score_threshold = train_score_threshold
         self.min_size = min_size
-        count = self.anchors.num_anchors
-        self.rpn_conv = nn.Conv2d(in_channels, feat_channels, 3, padding=1)
-        self.rpn_cls = nn.Conv2d(feat_channels, count, 1)
-        self.rpn_reg = nn.Conv2d(feat_channels, count * 4, 1)
-        for layer in (self.rpn_conv, self.rpn_cls, self.rpn_reg):
+        self._check()
+        self._make_layers(in_channels, feat_channels, shared)
+
+    def _check(self) -> None:
+        for name, word, known in (
+            ("objectness", self.objectness, OBJECTNESS),
+            ("loss_average", self.loss_average, AVERAGES),
+        ):
+            if word not in known:
+                raise InputError(
+                    f"{name} must be one of {', '.join(known)}, got {word!r}."
+                    f"{did_you_mean(str(word), known)}"
+                )
+        if self.loss_average == "batch" and not hasattr(self.sampler, "num"):
+            raise InputError("loss_average='batch' needs a sampler with a number, `num`")
+        count = len(self.anchors.strides)
+        if self.levels is not None and len(self.levels) != count:
+            raise InputError(f"levels={self.levels}: the anchors have {count} strides")
+        for training in (True, False):
+            self.selection_rule(training)  # raises where numbers do not fit the levels
+
+    def _make_layers(self, in_channels: int, feat_channels: int, shared: bool) -> None:
+        counts = self.anchors.num_anchors
+        if shared and len(set(counts)) > 1:
+            raise InputError(
+                f"levels have {counts} anchors a cell, so they cannot share layers: set "
+                "shared=False, or give equally many `sizes` to each level"
+            )
+        outputs = 2 if self.objectness == "softmax" else 1
+        convs, scores, deltas = [], [], []
+        for count in counts[:1] if shared else counts:
+            convs.append(nn.Conv2d(in_channels, feat_channels, 3, padding=1))
+            scores.append(nn.Conv2d(feat_channels, count * outputs, 1))
+            deltas.append(nn.Conv2d(feat_channels, count * 4, 1))
+        for layer in (*convs, *scores, *deltas):
             normal(layer, std=0.01)
+        self.shared = shared
+        self.rpn_conv = convs[0] if shared else nn.ModuleList(convs)
+        self.rpn_cls = scores[0] if shared else nn.ModuleList(scores)
+        self.rpn_reg = deltas[0] if shared else nn.ModuleList(deltas)
+
+    def selection_rule(self, training: bool) -> SelectionRule:
+        """Which boxes become proposals, in training or in inference."""
+        levels = len(self.anchors.strides)
+        before, after = self.train_proposals if training else self.test_proposals
+        scores = self.score_threshold
+        if training and self.train_score_threshold is not None:
+            scores = self.train_score_threshold
+        return SelectionRule(
+            before=tuple(int(n) for n in per_level("proposals before NMS", before, levels)),
+            after=after,
+            scores=per_level("score_threshold", scores, levels),
+            sizes=per_level("min_size", self.min_size, levels),
+            nms_iou=self.nms_iou,
+        )
 
     def forward(self, pyramid: Sequence[Tensor]) -> RPNOutput:
-        """Score every anchor: L maps (B, C, H, W) -> `RPNOutput`."""
+        """Score every anchor: maps (B, C, H, W), at least L -> `RPNOutput` of L levels."""
+        numbers = range(len(self.anchors.strides)) if self.levels is None else self.levels
+        read = [pyramid[number] for number in numbers if number < len(pyramid)]
         logits, deltas = [], []
-        for level in pyramid:
-            hidden = self.rpn_conv(level).relu()
-            logits.append(self.rpn_cls(hidden).permute(0, 2, 3, 1).flatten(1))  # (B, H * W * A)
-            delta = self.rpn_reg(hidden).permute(0, 2, 3, 1)  # (B, H, W, A * 4)
+        for number, level in enumerate(read):
+            hidden = _layer(self.rpn_conv, number)(level).relu()
+            logits.append(self._logits(_layer(self.rpn_cls, number)(hidden)))
+            delta = _layer(self.rpn_reg, number)(hidden).permute(0, 2, 3, 1)  # (B, H, W, A * 4)
             deltas.append(delta.reshape(len(level), -1, 4))  # (B, H * W * A, 4)
-        sizes = [(level.shape[2], level.shape[3]) for level in pyramid]
-        return RPNOutput(self.anchors.grid_anchors(sizes, pyramid[0].device), logits, deltas)
+        maps = tuple((level.shape[2], level.shape[3]) for level in read)
+        return RPNOutput(self.anchors.grid_anchors(maps, pyramid[0].device), logits, deltas, maps)
 
-    @torch.no_grad()
+    def _logits(self, scores: Tensor) -> Tensor:
+        """Map (B, A or A * 2, H, W) -> (B, H * W * A)."""
+        scores = scores.permute(0, 2, 3, 1).flatten(1)
+        if self.objectness == "sigmoid":
+            return scores
+        background, foreground = scores.float().unflatten(1, (-1, 2)).unbind(-1)
+        return foreground - background
+
     def propose(self, output: RPNOutput, infos: Sequence[ImageInfo]) -> Proposals:
         """The best boxes of each image, clipped to it, best first; no gradient flows back.
 
@@ -125,34 +211,7 @@ class RPNHead(nn.Module):
         Returns:
             R proposals of the batch; an image may have none.
         """
-        before, after = self.train_proposals if self.training else self.test_proposals
-        boxes, scores, levels = [], [], []
-        for number, (anchors, logits, deltas) in enumerate(
-            zip(output.anchors, output.logits, output.deltas, strict=True)
-        ):
-            score, index = logits.float().sigmoid().topk(min(before, logits.shape[1]), dim=1)
-            delta = deltas.gather(1, index[:, :, None].expand(-1, -1, 4))  # (B, n, 4)
-            box = self.coder.decode(anchors[index].flatten(0, 1), delta.flatten(0, 1))
-            boxes.append(box.view(*index.shape, 4))
-            scores.append(score)
-            levels.append(torch.full_like(index, number))
-        chosen = [
-            self._best(box, score, level, info, after)
-            for box, score, level, info in zip(
-                torch.cat(boxes, 1), torch.cat(scores, 1), torch.cat(levels, 1), infos, strict=True
-            )
-        ]
-        return Proposals.from_list([box for box, _ in chosen], [score for _, score in chosen])
-
-    def _best(
-        self, boxes: Tensor, scores: Tensor, levels: Tensor, info: ImageInfo, count: int
-    ) -> tuple[Tensor, Tensor]:
-        """Clip, drop empty boxes, suppress within each level, keep `count` of one image."""
-        boxes = box_ops.clip(boxes, *info.size)
-        fine = ~box_ops.is_degenerate(boxes, self.min_size)
-        boxes, scores, levels = boxes[fine], scores[fine], levels[fine]
-        keep = ops.batched_nms(boxes, scores, levels, self.nms_iou)[:count]
-        return boxes[keep], scores[keep]
+        return select_proposals(output, self.coder, infos, self.selection_rule(self.training))
 
     def loss(
         self,
@@ -170,33 +229,68 @@ class RPNHead(nn.Module):
             generator: source of the sampler's randomness.
 
         Returns:
-            `rpn.loss_cls` and `rpn.loss_bbox`, () float32, averaged over the anchors sampled.
+            `rpn.loss_cls` and `rpn.loss_bbox`, () float32, averaged as `loss_average` says.
         """
         anchors = torch.cat(output.anchors)  # (A, 4)
-        logits, deltas = torch.cat(output.logits, 1), torch.cat(output.deltas, 1)
-        sampled, labels, fitted, wanted = [], [], [], []
-        for b, (info, target) in enumerate(zip(infos, targets, strict=True)):
-            inside = self._inside(anchors, info).nonzero()[:, 0]
-            assigned = self.assigner.assign(anchors[inside], target)
-            rows = self.sampler.sample(assigned.kind, generator)
-            positive = rows[assigned.kind[rows] == POSITIVE]
-            sampled.append(logits[b, inside[rows]])
-            labels.append((assigned.kind[rows] == POSITIVE).float())
-            fitted.append(deltas[b, inside[positive]])
-            gt_boxes = target.boxes[assigned.gt_index[positive]]
-            wanted.append(self.coder.encode(anchors[inside[positive]], gt_boxes))
+        groups = [len(anchors)]
+        if self.sample_per_level:
+            groups = [len(level) for level in output.anchors]
+        moved_to = partial(self.anchors.moved_to, maps=output.maps)
+        images = []  # B lists of a sample for each group
+        for info, target in zip(infos, targets, strict=True):
+            usable = self._inside(anchors, info).nonzero()[:, 0]
+            assigned = assign_anchors(self.assigner, anchors, usable, target, moved_to)
+            images.append(
+                sample_anchors(
+                    anchors, assigned, target, groups, self.sampler, self.coder, generator
+                )
+            )
+        losses = [
+            self._group_loss(logits, deltas, samples)
+            for logits, deltas, samples in zip(
+                torch.cat(output.logits, 1).split(groups, 1),
+                torch.cat(output.deltas, 1).split(groups, 1),
+                zip(*images, strict=True),
+                strict=True,
+            )
+        ]
+        cls, bbox = (torch.stack(parts).sum() for parts in zip(*losses, strict=True))
         return {
-            "rpn.loss_cls": objectness_loss(torch.cat(sampled), torch.cat(labels)),
-            "rpn.loss_bbox": box_loss(
-                torch.cat(fitted), torch.cat(wanted), sum(len(s) for s in sampled), self.beta
-            ),
+            "rpn.loss_cls": self.loss_weight * cls,
+            "rpn.loss_bbox": self.loss_weight * bbox,
         }
+
+    def _group_loss(
+        self, logits: Tensor, deltas: Tensor, samples: Sequence[AnchorSample]
+    ) -> tuple[Tensor, Tensor]:
+        """Objectness and box loss of logits (B, a), deltas (B, a, 4) on the samples of B images."""
+        labels = torch.cat([sample.labels for sample in samples])  # (n,)
+        count = len(labels)
+        if self.loss_average == "batch":
+            count = self.sampler.num * len(samples)
+        fitted = torch.cat([deltas[b, sample.positives] for b, sample in enumerate(samples)])
+        coordinates = 4 * len(fitted) if self.loss_average == "positives" else count
+        own = torch.cat([logits[b, sample.rows] for b, sample in enumerate(samples)])
+        wanted = torch.cat([sample.deltas for sample in samples])
+        return (
+            objectness_loss(own, labels, count),
+            box_loss(fitted, wanted, coordinates, self.beta),
+        )
 
     def _inside(self, anchors: Tensor, info: ImageInfo) -> Tensor:
         """(A,) bool: anchors that training may use."""
-        if self.allowed_border < 0:
-            return torch.ones(len(anchors), dtype=torch.bool, device=anchors.device)
-        height, width = info.size
-        slack = self.allowed_border
-        low = (anchors[:, :2] >= -slack).all(1)
-        return low & (anchors[:, 2] < width + slack) & (anchors[:, 3] < height + slack)
+        return inside(anchors, info, self.allowed_border, self.border_share)
+
+
+def _assigner() -> Config:
+    return {
+        "type": "cascadekit.IoUAssigner",
+        "pos_iou": 0.7,
+        "neg_iou": 0.3,
+        "best_match_iou": 0.3,
+    }
+
+
+def _layer(layers: nn.Module, level: int) -> nn.Module:
+    """The layer of a level: its own, or the one that all share."""
+    return layers[level] if isinstance(layers, nn.ModuleList) else layers

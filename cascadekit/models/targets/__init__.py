@@ -2,6 +2,15 @@
 
 from cascadekit.models.targets.assigner import IoUAssigner
 from cascadekit.models.targets.bbox_coder import DeltaCoder
+from cascadekit.models.targets.bounded_coder import BoundedDeltaCoder
+from cascadekit.models.targets.centre_match import CentreMatchAssigner
 from cascadekit.models.targets.sampler import KeepAll, RandomSampler
 
-__all__ = ["DeltaCoder", "IoUAssigner", "KeepAll", "RandomSampler"]
+__all__ = [
+    "BoundedDeltaCoder",
+    "CentreMatchAssigner",
+    "DeltaCoder",
+    "IoUAssigner",
+    "KeepAll",
+    "RandomSampler",
+]
