@@ -47,6 +47,16 @@ class ImageInfo:
         scale_x = self.original_size[1] / self.size[1]
         return boxes * boxes.new_tensor([scale_x, scale_y, scale_x, scale_y])
 
+    def to_network(self, boxes: Tensor) -> Tensor:
+        """Move (..., 4) xyxy boxes from pixels of the file to network pixels, not clipped."""
+        scale_y = self.size[0] / self.original_size[0]
+        scale_x = self.size[1] / self.original_size[1]
+        boxes = boxes * boxes.new_tensor([scale_x, scale_y, scale_x, scale_y])
+        if not self.flipped:
+            return boxes
+        x1, y1, x2, y2 = boxes.unbind(-1)
+        return torch.stack([self.size[1] - x2, y1, self.size[1] - x1, y2], -1)
+
 
 @dataclass(frozen=True)
 class Targets:
@@ -186,7 +196,8 @@ class Detections:
         boxes: (D, 4) float32 xyxy, clipped to the picture; D may be 0.
         scores: (D,) float32 in [0, 1].
         labels: (D,) int64, 0..K-1.
-        roi_index: (D,) int64, the row of the `StageTrace`s each came from.
+        roi_index: (D,) int64, the row of the `StageTrace`s each came from; -1 for one found in
+            another view of test-time augmentation than the first, which is traced.
         mask_probs: (D, m, m) float32, probabilities inside each box; None without a mask head.
     """
 

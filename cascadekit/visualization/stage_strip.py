@@ -150,7 +150,9 @@ def _tell(
     """Gather the boxes and scores of the shown detections at every stage."""
     if not prediction.stages:
         raise InputError("the prediction has no stages: draw_stages needs at least one StageTrace")
-    shown = best_detections(prediction.detections, score_threshold, max_detections)
+    found = prediction.detections
+    traced = found[found.roi_index >= 0]  # other views of test-time augmentation tell no story
+    shown = best_detections(traced, score_threshold, max_detections)
     rows, labels = shown.roi_index.cpu(), shown.labels.cpu()
     traces = prediction.stages
     inputs = traces[0].input_boxes

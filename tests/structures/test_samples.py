@@ -23,6 +23,16 @@ def test_to_original_scales_and_unflips():
     info = ImageInfo(size=(50, 100), original_size=(100, 400), flipped=True)
     boxes = torch.tensor([[0.0, 0.0, 10.0, 50.0]])  # network pixels, at the left: right on disk
     assert info.to_original(boxes).tolist() == [[360, 0, 400, 100]]
+    assert torch.equal(info.to_network(info.to_original(boxes)), boxes)
+
+
+def test_to_network_scales_and_flips():
+    boxes = torch.tensor([[[0.0, 10.0, 40.0, 100.0]], [[400.0, 0.0, 440.0, 1.0]]])  # (2, 1, 4)
+    plain = ImageInfo(size=(50, 100), original_size=(100, 400))
+    assert plain.to_network(boxes).tolist() == [[[0, 5, 10, 50]], [[100, 0, 110, 0.5]]]
+    flipped = ImageInfo(size=(50, 100), original_size=(100, 400), flipped=True)
+    # Outside on the right becomes outside on the left: nothing is clipped.
+    assert flipped.to_network(boxes).tolist() == [[[90, 5, 100, 50]], [[-10, 0, 0, 0.5]]]
 
 
 def test_proposals_from_list_keep_the_image():

@@ -147,6 +147,15 @@ def test_five_panels_have_short_captions():
     assert sum(t.strip() == "mean IoU" for t in words(figure)) == 5
 
 
+def test_detections_of_other_views_are_left_out():
+    """Test-time augmentation traces its first view only; -1 must not mean the last roi."""
+    story = prediction()
+    untraced = replace(story.detections, roi_index=torch.tensor([1, -1]))
+    figure = draw_stages(IMAGE, replace(story, detections=untraced), None, CLASSES)
+    only = draw_stages(IMAGE, replace(story, detections=story.detections[:1]), None, CLASSES)
+    assert words(figure) == words(only)
+
+
 def test_a_prediction_without_stages_is_named():
     with pytest.raises(InputError, match="no stages"):
         draw_stages(IMAGE, replace(prediction(), stages=()), None, CLASSES)

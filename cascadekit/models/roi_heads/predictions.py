@@ -98,12 +98,13 @@ class StoryTeller:
 
 def first_detection(roi_index: Tensor, num_rois: int) -> Tensor:
     """(D,) rows of the rois that became detections -> (R,) the best detection of each, or -1."""
-    became = torch.full((num_rois,), -1, dtype=torch.long, device=roi_index.device)
+    # One place more, for detections that none of these rois became (-1).
+    became = torch.full((num_rois + 1,), -1, dtype=torch.long, device=roi_index.device)
     # Written worst first, so that a roi detected as two classes keeps the better one.
     order = torch.arange(len(roi_index) - 1, -1, -1, device=roi_index.device)
     for d in order.tolist():
         became[roi_index[d]] = d
-    return became
+    return became[:-1]
 
 
 def proposals_alone(proposals: Proposals, infos: Sequence[ImageInfo]) -> list[Prediction]:

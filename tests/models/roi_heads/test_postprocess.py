@@ -53,3 +53,6 @@ def test_nothing_found(boxes):
 def test_first_detection():
     # Roi 3 became detections 0 and 2; the better one counts.
     assert first_detection(torch.tensor([3, 1, 3]), 5).tolist() == [-1, 1, -1, 0, -1]
+    # Detection 0 came from none of these rois.
+    assert first_detection(torch.tensor([-1, 1]), 3).tolist() == [-1, 1, -1]
+    assert first_detection(torch.tensor([-1]), 0).tolist() == []
