@@ -1,4 +1,4 @@
-"""The one door to compiled kernels: NMS and RoI pooling, with one contract whatever computes them.
+"""The one door to compiled kernels: NMS, RoI pooling, deformable convolution; one contract for all.
 
 The contract, on every device and with either library:
 
@@ -14,24 +14,43 @@ of samples needs neither: a bin is a fixed weighted sum of pixels, hence one wei
 over the whole pyramid, many times faster. `CASCADEKIT_ROI_ALIGN=native|bag` or the argument `form`
 chooses otherwise. It reads and returns channels_last memory; give it channels_last maps, or each
 call transposes the pyramid, and its gradient once more. Neither library is imported before a kernel
-is asked for.
+is asked for. The choice itself is in `ops_kernels.py`; what R-FCN needs is in `ops_rfcn.py`.
 """
 
 from __future__ import annotations
 
-import functools
-import os
 from collections.abc import Sequence
 from importlib import import_module
-from types import ModuleType
 
 import torch
 from torch import Tensor
 
 from cascadekit.errors import InputError, did_you_mean
+from cascadekit.ops_kernels import (
+    BACKENDS,
+    at_least_float32,
+    check_boxes,
+    choice,
+    lacks,
+    library_for,
+    no_rois,
+    pair,
+)
+from cascadekit.ops_rfcn import deform_conv2d, ps_roi_align, ps_roi_pool
 from cascadekit.roi_align_bag import Bins, bag_roi_align
 
-BACKENDS = ("auto", "mmcv", "torchvision")
+__all__ = [
+    "batched_nms",
+    "deform_conv2d",
+    "describe_backends",
+    "nms",
+    "ps_roi_align",
+    "ps_roi_pool",
+    "roi_align",
+    "roi_align_levels",
+    "roi_pool",
+]
+
 FORMS = ("auto", "bag", "native")
 
 # Above this many boxes a GPU takes the groups one by one: its NMS needs N * N / 8 bytes.
@@ -52,7 +71,7 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
     Raises:
         ValueError: `boxes` is not (N, 4) or `scores` not (N,).
     """
-    _check_boxes(boxes, "scores", scores)
+    check_boxes(boxes, "scores", scores)
     order = scores.sort(descending=True, stable=True).indices
     return order[_nms_sorted(boxes[order], iou_threshold)]
 
@@ -73,8 +92,8 @@ def batched_nms(boxes: Tensor, scores: Tensor, groups: Tensor, iou_threshold: fl
     Raises:
         ValueError: `boxes` is not (N, 4), or `scores` or `groups` not (N,).
     """
-    _check_boxes(boxes, "scores", scores)
-    _check_boxes(boxes, "groups", groups)
+    check_boxes(boxes, "scores", scores)
+    check_boxes(boxes, "groups", groups)
     order = scores.sort(descending=True, stable=True).indices
     boxes, groups = boxes[order], groups[order]
     if boxes.is_cuda and len(boxes) <= MOST_BOXES_TOGETHER:
@@ -123,9 +142,9 @@ def roi_align(
     Source: Mask R-CNN (He et al. 2017), section 3; border rules as in Detectron2: a sample more
     than a pixel outside the map is 0, one closer is moved to the border.
     """
-    _check_boxes(boxes, "image_index", image_index)
+    check_boxes(boxes, "image_index", image_index)
     levels = torch.zeros_like(image_index)
-    bins = Bins(_pair(output_size), sampling_ratio, aligned)
+    bins = Bins(pair(output_size), sampling_ratio, aligned)
     return _align([feature], boxes, image_index, levels, [spatial_scale], bins, form)
 
 
@@ -160,12 +179,12 @@ def roi_align_levels(
         InputError: form "bag" with sampling_ratio 0, or an unknown form or backend.
         ValueError: shapes do not fit.
     """
-    _check_boxes(boxes, "image_index", image_index)
-    _check_boxes(boxes, "levels", levels)
+    check_boxes(boxes, "image_index", image_index)
+    check_boxes(boxes, "levels", levels)
     if len(features) != len(strides):
         raise ValueError(f"{len(features)} feature maps but {len(strides)} strides")
     scales = [1 / stride for stride in strides]
-    bins = Bins(_pair(output_size), sampling_ratio, aligned)
+    bins = Bins(pair(output_size), sampling_ratio, aligned)
     return _align(features, boxes, image_index, levels, scales, bins, form)
 
 
@@ -194,12 +213,12 @@ def roi_pool(
 
     Source: Fast R-CNN (Girshick 2015), section 2.1.
     """
-    _check_boxes(boxes, "image_index", image_index)
-    size = _pair(output_size)
+    check_boxes(boxes, "image_index", image_index)
+    size = pair(output_size)
     if not len(boxes):
-        return _no_rois(feature, size)
-    _, library = _library("roi_pool", feature.device)
-    wide = _at_least_float32(feature).contiguous()
+        return no_rois(feature, feature.shape[1], size)
+    _, library = library_for("roi_pool", feature.device)
+    wide = at_least_float32(feature).contiguous()
     rois = torch.cat([image_index[:, None], boxes.detach()], 1).to(wide.dtype)
     return library.roi_pool(wide, rois, size, spatial_scale).to(feature.dtype)
 
@@ -217,97 +236,18 @@ def describe_backends(device: str | torch.device = "cpu") -> str:
         InputError: an environment variable names an unknown or absent backend or form.
     """
     device = torch.device(device)
-    name, _ = _library("nms", device)
-    if _choice("CASCADEKIT_OPS", BACKENDS) != "auto":
+    name, _ = library_for("nms", device)
+    if choice("CASCADEKIT_OPS", BACKENDS) != "auto":
         why = "forced by CASCADEKIT_OPS"
     elif name == "mmcv":
         why = "its compiled extension is installed and serves this device"
     else:
-        why = _lacks("mmcv", "nms", device.type)
+        why = lacks("mmcv", "nms", device.type)
     version = import_module(name).__version__
     text = f"{device.type}: NMS and RoI pooling from {name} {version} ({why})."
     if _form("auto", device, sampling_ratio=2) == "bag":
         text += " RoIAlign with fixed sampling runs as an embedding bag of torch."
     return text
-
-
-def _check_boxes(boxes: Tensor, name: str, partner: Tensor) -> None:
-    """Raise ValueError unless boxes are (N, 4) and the partner (N,)."""
-    if boxes.ndim != 2 or boxes.shape[1] != 4:
-        raise ValueError(f"boxes must be (N, 4), got {tuple(boxes.shape)}")
-    if partner.shape != boxes.shape[:1]:
-        raise ValueError(f"{name} must be ({len(boxes)},), got {tuple(partner.shape)}")
-
-
-def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
-    return (size, size) if isinstance(size, int) else (size[0], size[1])
-
-
-def _at_least_float32(tensor: Tensor) -> Tensor:
-    """Kernels take no bfloat16, and float16 would round coordinates above 2048 to even pixels."""
-    return tensor if tensor.dtype == torch.float64 else tensor.float()
-
-
-def _no_rois(feature: Tensor, size: tuple[int, int]) -> Tensor:
-    """(0, C, height, width), connected to the feature in the graph: its gradient is zeros."""
-    return feature[:0, :, :1, :1].expand(0, feature.shape[1], *size)
-
-
-# Choosing a kernel.
-
-
-def _choice(variable: str, words: Sequence[str]) -> str:
-    """The word in an environment variable, "auto" when unset; InputError for an unknown one."""
-    word = os.environ.get(variable) or "auto"
-    if word not in words:
-        raise InputError(
-            f"environment variable {variable}={word!r}: expected one of {', '.join(words)}."
-            f"{did_you_mean(word, words)}"
-        )
-    return word
-
-
-@functools.cache
-def _import(library: str) -> tuple[ModuleType | None, str]:
-    """The module mmcv.ops or torchvision.ops, or None and why it cannot be imported."""
-    try:
-        return import_module(f"{library}.ops"), ""
-    # A wheel compiled for another torch fails with OSError, an older one with AssertionError.
-    except (ImportError, OSError, AssertionError) as error:
-        return None, str(error)
-
-
-def _lacks(library: str, op: str, device: str) -> str:
-    """Why a library cannot run an op on a kind of device; "" when it can."""
-    module, error = _import(library)
-    if module is None:
-        return f"{library}.ops cannot be imported: {error}"
-    if library == "torchvision":
-        return ""  # its wheels serve what torch's wheel from the same index serves
-    if device not in ("cpu", "cuda"):
-        return f"mmcv's kernels are not used on {device}"
-    if device == "cuda" and module.get_compiling_cuda_version() == "not available":
-        return "mmcv's extension was compiled without CUDA"
-    if device == "cpu" and op == "roi_pool":
-        return "mmcv has no RoIPool for the CPU"
-    return ""
-
-
-def _library(op: str, device: torch.device) -> tuple[str, ModuleType]:
-    """Name and module of the library that runs `op` on `device`."""
-    forced = _choice("CASCADEKIT_OPS", BACKENDS)
-    reasons = []
-    for name in BACKENDS[1:] if forced == "auto" else (forced,):
-        reasons.append(_lacks(name, op, device.type))
-        module, _ = _import(name)
-        if module is not None and not reasons[-1]:
-            return name, module
-    wanted = "" if forced == "auto" else f"CASCADEKIT_OPS={forced}: "
-    raise InputError(
-        f"{wanted}no kernel for {op} on {device.type} ({'; '.join(reasons)}). Compile mmcv's with "
-        "`python tools/build_mmcv_ops.py`, or install the torchvision that goes with this torch "
-        "and leave CASCADEKIT_OPS unset."
-    )
 
 
 def _form(form: str, device: torch.device, sampling_ratio: int) -> str:
@@ -316,7 +256,7 @@ def _form(form: str, device: torch.device, sampling_ratio: int) -> str:
         known = ", ".join(FORMS)
         raise InputError(f"RoIAlign form {form!r}: expected {known}.{did_you_mean(form, FORMS)}")
     if form == "auto":
-        form = _choice("CASCADEKIT_ROI_ALIGN", FORMS)
+        form = choice("CASCADEKIT_ROI_ALIGN", FORMS)
     if form == "auto":
         return "bag" if device.type == "cpu" and sampling_ratio > 0 else "native"
     if form == "bag" and sampling_ratio <= 0:
@@ -338,7 +278,7 @@ def _nms_sorted(boxes: Tensor, iou_threshold: float) -> Tensor:
     # Ranks for scores: no ties, so that both libraries keep the same boxes. float32 counts exactly
     # up to 2**24 boxes.
     ranks = torch.arange(count, 0, -1, dtype=torch.float32, device=boxes.device)
-    name, library = _library("nms", boxes.device)
+    name, library = library_for("nms", boxes.device)
     kept = library.nms(boxes.float(), ranks, iou_threshold)
     return kept[1] if name == "mmcv" else kept
 
@@ -366,7 +306,7 @@ def _align(
     form: str,
 ) -> Tensor:
     """RoIAlign of a pyramid in the form asked for; see `roi_align_levels`."""
-    boxes = boxes.detach().to(_at_least_float32(features[0][:0]).dtype)
+    boxes = boxes.detach().to(at_least_float32(features[0][:0]).dtype)
     if _form(form, features[0].device, bins.samples) == "bag":
         return bag_roi_align(features, boxes, image_index, levels, scales, bins)
     rois = torch.cat([image_index[:, None].to(boxes.dtype), boxes], 1)
@@ -381,10 +321,10 @@ def _align(
 def _native_align(feature: Tensor, rois: Tensor, scale: float, bins: Bins) -> Tensor:
     """RoIAlign of one map by mmcv or torchvision; rois are (R, 5), image index first."""
     if not len(rois):
-        return _no_rois(feature, bins.size)
-    name, library = _library("roi_align", feature.device)
+        return no_rois(feature, feature.shape[1], bins.size)
+    name, library = library_for("roi_align", feature.device)
     # contiguous: mmcv reads a channels_last map as if it were not.
-    wide = _at_least_float32(feature).contiguous()
+    wide = at_least_float32(feature).contiguous()
     mode = ("avg", bins.aligned) if name == "mmcv" else (bins.aligned,)
     pooled = library.roi_align(wide, rois, bins.size, scale, bins.samples, *mode)
     return pooled.to(feature.dtype)

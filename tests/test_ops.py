@@ -10,7 +10,7 @@ from importlib import import_module
 import pytest
 import torch
 
-from cascadekit import ops
+from cascadekit import ops, ops_kernels
 from cascadekit.errors import InputError
 
 
@@ -345,9 +345,11 @@ def test_wrong_shapes_are_named():
 
 def test_absent_mmcv_falls_back_or_says_so(monkeypatch):
     error = "No module named 'mmcv._ext'"
-    real = ops._import
+    real = ops_kernels.import_kernels
     monkeypatch.setattr(
-        ops, "_import", lambda library: (None, error) if library == "mmcv" else real(library)
+        ops_kernels,
+        "import_kernels",
+        lambda library: (None, error) if library == "mmcv" else real(library),
     )
     assert ops.nms(torch.zeros(1, 4), torch.zeros(1), 0.5).tolist() == [0]
     text = ops.describe_backends()
