@@ -1,5 +1,6 @@
 """Necks: the backbone's maps in, the pyramid that the heads read out, finest first."""
 
 from cascadekit.models.necks.fpn import FPN
+from cascadekit.models.necks.fpn_plus import FPNPlus
 
-__all__ = ["FPN"]
+__all__ = ["FPN", "FPNPlus"]

@@ -58,9 +58,9 @@ class RPNHead(nn.Module):
         border_share: instead, anchors that leave it by more than this share of their own width or
             height are not trained on. Caffe: 0.25.
         beta: smooth-L1 transition. Detectron: 1/9; Caffe: 1; detectron2: 0.
-        loss_average: "sampled": losses are averaged over the anchors sampled; "batch": over as many
-            as the sampler would take from each image if it could (detectron2); "positives": the box
-            loss over the coordinates of the positives instead (Caffe).
+        box_loss_average: "sampled": the box loss is divided by the anchors sampled; "batch": by as
+            many as the sampler would take from all images if it could, and the objectness loss
+            too (detectron2); "positives": by the coordinates of the positives (Caffe).
         loss_weight: of both losses. FPN+: 0.25 for each level.
         nms_iou: proposals that overlap a better one of their level more than this are dropped.
         train_proposals: proposals kept before NMS, per level or (a list) of each level, and per
@@ -93,7 +93,7 @@ class RPNHead(nn.Module):
         allowed_border: int | None = 0,
         border_share: float | None = None,
         beta: float = 1 / 9,
-        loss_average: str = "sampled",
+        box_loss_average: str = "sampled",
         loss_weight: float = 1.0,
         nms_iou: float = 0.7,
         train_proposals: Counts = (2000, 2000),
@@ -116,7 +116,7 @@ class RPNHead(nn.Module):
         self.allowed_border = allowed_border
         self.border_share = border_share
         self.beta = beta
-        self.loss_average = loss_average
+        self.box_loss_average = box_loss_average
         self.loss_weight = loss_weight
         self.nms_iou = nms_iou
         self.train_proposals = train_proposals
@@ -130,15 +130,15 @@ class RPNHead(nn.Module):
     def _check(self) -> None:
         for name, word, known in (
             ("objectness", self.objectness, OBJECTNESS),
-            ("loss_average", self.loss_average, AVERAGES),
+            ("box_loss_average", self.box_loss_average, AVERAGES),
         ):
             if word not in known:
                 raise InputError(
                     f"{name} must be one of {', '.join(known)}, got {word!r}."
                     f"{did_you_mean(str(word), known)}"
                 )
-        if self.loss_average == "batch" and not hasattr(self.sampler, "num"):
-            raise InputError("loss_average='batch' needs a sampler with a number, `num`")
+        if self.box_loss_average == "batch" and not hasattr(self.sampler, "num"):
+            raise InputError("box_loss_average='batch' needs a sampler with a number, `num`")
         count = len(self.anchors.strides)
         if self.levels is not None and len(self.levels) != count:
             raise InputError(f"levels={self.levels}: the anchors have {count} strides")
@@ -229,7 +229,7 @@ class RPNHead(nn.Module):
             generator: source of the sampler's randomness.
 
         Returns:
-            `rpn.loss_cls` and `rpn.loss_bbox`, () float32, averaged as `loss_average` says.
+            `rpn.loss_cls` and `rpn.loss_bbox`, () float32, averaged as `box_loss_average` says.
         """
         anchors = torch.cat(output.anchors)  # (A, 4)
         groups = [len(anchors)]
@@ -266,10 +266,10 @@ class RPNHead(nn.Module):
         """Objectness and box loss of logits (B, a), deltas (B, a, 4) on the samples of B images."""
         labels = torch.cat([sample.labels for sample in samples])  # (n,)
         count = len(labels)
-        if self.loss_average == "batch":
+        if self.box_loss_average == "batch":
             count = self.sampler.num * len(samples)
         fitted = torch.cat([deltas[b, sample.positives] for b, sample in enumerate(samples)])
-        coordinates = 4 * len(fitted) if self.loss_average == "positives" else count
+        coordinates = 4 * len(fitted) if self.box_loss_average == "positives" else count
         own = torch.cat([logits[b, sample.rows] for b, sample in enumerate(samples)])
         wanted = torch.cat([sample.deltas for sample in samples])
         return (

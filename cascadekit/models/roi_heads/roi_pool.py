@@ -18,7 +18,7 @@ class PyramidRoIAlign(nn.Module):
     """RoIAlign from one level per roi, chosen by the roi's size.
 
     Args:
-        output_size: side P of the grid.
+        output_size: side P of the grid, or (height, width) in bins.
         strides: input pixels per cell of the levels used, finest first; further levels of the
             pyramid (P6) are not read.
         sampling_ratio: samples per bin and axis; 0: as many as cells (mmdetection).
@@ -31,7 +31,7 @@ class PyramidRoIAlign(nn.Module):
 
     def __init__(
         self,
-        output_size: int = 7,
+        output_size: int | tuple[int, int] = 7,
         strides: Sequence[int] = (4, 8, 16, 32),
         sampling_ratio: int = 2,
         finest_size: float = 56.0,
@@ -44,10 +44,7 @@ class PyramidRoIAlign(nn.Module):
 
     def levels(self, boxes: Tensor) -> Tensor:
         """(R, 4) xyxy pixels -> (R,) int64, the level of each roi; R may be 0."""
-        size = box_ops.area(boxes).sqrt() / self.finest_size
-        # The small term keeps a roi of exactly twice the size out of the lower level.
-        level = (size + 1e-6).log2().floor().nan_to_num(0.0)
-        return level.clamp(0, len(self.strides) - 1).long()
+        return fitting_level(boxes, len(self.strides), self.finest_size)
 
     def forward(self, pyramid: Sequence[Tensor], boxes: Tensor, image_index: Tensor) -> Tensor:
         """Pool every roi.
@@ -58,7 +55,7 @@ class PyramidRoIAlign(nn.Module):
             image_index: (R,) int64, 0..B-1.
 
         Returns:
-            (R, C, P, P), dtype of the maps.
+            (R, C, P, P) or (R, C, height, width), dtype of the maps.
         """
         return ops.roi_align_levels(
             pyramid[: len(self.strides)],
@@ -69,6 +66,23 @@ class PyramidRoIAlign(nn.Module):
             self.output_size,
             self.sampling_ratio,
         )
+
+
+def fitting_level(boxes: Tensor, num_levels: int, finest_size: float) -> Tensor:
+    """The level of a pyramid that fits each roi, FPN's equation 1.
+
+    Args:
+        boxes: (R, 4) xyxy pixels; R may be 0.
+        num_levels: L, each of twice the stride of the one before.
+        finest_size: rois with sqrt(area) below twice this many pixels get level 0.
+
+    Returns:
+        (R,) int64, 0..L-1.
+    """
+    size = box_ops.area(boxes).sqrt() / finest_size
+    # The small term keeps a roi of exactly twice the size out of the lower level.
+    level = (size + 1e-6).log2().floor().nan_to_num(0.0)
+    return level.clamp(0, num_levels - 1).long()
 
 
 def pool_size(pool: nn.Module) -> int | tuple[int, int]:
