@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from cascadekit.checkpoints.safe_load import PICKLES, SAFETENSORS, download, load_checkpoint_file
+from cascadekit.checkpoints.dialects import announce, classes_in, translate, weights_in
+from cascadekit.checkpoints.mismatch import explain_keys, explain_shapes
+from cascadekit.checkpoints.safe_load import (
+    PICKLES,
+    SAFETENSORS,
+    download,
+    load_checkpoint_file,
+    safetensors_notes,
+)
+from cascadekit.checkpoints.translation import OURS, Translation
 from cascadekit.errors import InputError, did_you_mean
 
 State = Mapping[str, Any]
 Source = str | os.PathLike[str] | State
-_CLASS_LAYERS = ("fc_cls", "fc_reg", "conv_logits")
-_WRAPPERS = ("module.", "model.", "_orig_mod.", "backbone.")
 _SCHEME = "torchvision://"
 
 
@@ -30,117 +38,85 @@ class LoadReport:
         missing: keys of the model that the checkpoint lacks (batch norm's step counters aside).
         unexpected: keys of the checkpoint that the model lacks.
         mismatched: keys in both whose shapes differ; left as they were.
+        dialect: whose names the checkpoint had: "cascadekit", "detectron2", ...; all keys above but
+            `unexpected` are ours whatever it is.
+        ignored: keys of the checkpoint that its framework has for other reasons than weights -> why.
     """
 
     loaded: tuple[str, ...]
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
     mismatched: tuple[str, ...] = ()
+    dialect: str = OURS
+    ignored: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_translation(source: Source, norm_eps: float | None = None) -> Translation:
+    """The weights of a file, or of a dict that was read from one, under our names.
+
+    Args:
+        source: a path, "torchvision://resnet50" (always the V1 weights; downloaded once), a state
+            dict, or a dict with one below "state_dict", "model" or "blobs"; of ours, mmdetection,
+            detectron2, torchvision or Detectron.
+        norm_eps: see `torchvision.translate`.
+
+    Returns:
+        The weights, what became of every key, and the class names where the file has them.
+
+    Raises:
+        InputError: the file cannot be read, or there are no weights in it that can be used.
+    """
+    if isinstance(source, Mapping):
+        return _translated(source, "the state dict", norm_eps)
+    if isinstance(source, str) and source.startswith(_SCHEME):
+        return _translated(load_checkpoint_file(_torchvision_file(source)), source, norm_eps)
+    return _translated(load_checkpoint_file(source), str(source), norm_eps)
+
+
+def _translated(content: State, origin: str, norm_eps: float | None = None) -> Translation:
+    found = translate(weights_in(content, origin), origin, norm_eps)
+    announce(found, origin)
+    classes = classes_in(content)
+    if classes is None and "classes" in (notes := safetensors_notes(origin)):
+        classes = tuple(json.loads(notes["classes"]))
+    return found if classes is None else replace(found, classes=classes)
 
 
 def read_state(source: Source) -> dict[str, Any]:
-    """The flat state dict of a file or of a dict that was read from one.
+    """The flat state dict of a file or of a dict that was read from one, under our names.
 
     Args:
-        source: a path, a state dict, {"state_dict": ...} or {"model": ...}.
+        source: as in `read_translation`.
 
     Returns:
-        Parameter name -> tensor, in a new dict.
+        Parameter name -> tensor, in a new dict. Keys without counterpart keep their names, so that
+        loading sees them.
 
     Raises:
         InputError: the file cannot be read, or there are no weights in it.
     """
-    if isinstance(source, Mapping):
-        return _weights_in(source, "the state dict")
-    return _weights_in(load_checkpoint_file(source), str(source))
+    return _state_of(read_translation(source))
+
+
+def _state_of(found: Translation) -> dict[str, Any]:
+    return {**found.weights, **found.unknown}
 
 
 def read_trained(path: str | os.PathLike[str]) -> tuple[dict[str, Any], tuple[str, ...] | None]:
     """What a training left: its weights and the classes they are for, from one reading.
 
     Args:
-        path: a checkpoint.
+        path: a checkpoint, as in `read_translation`.
 
     Returns:
-        The flat state dict, and the class names in label order or None where the file has none.
+        The flat state dict as of `read_state`, and the class names in label order or None where the
+        file has none.
 
     Raises:
         InputError: the file cannot be read, or there are no weights in it.
     """
-    content = load_checkpoint_file(path)
-    classes = ((content.get("meta") or {}).get("dataset_meta") or {}).get("classes")
-    return _weights_in(content, str(path)), tuple(classes) if classes else None
-
-
-def _weights_in(content: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The state dict in what was read from `name`."""
-    for key in ("state_dict", "model"):
-        if isinstance(content.get(key), Mapping):
-            content = content[key]
-            break
-    if not any(isinstance(value, Tensor) for value in content.values()):
-        keys = ", ".join(map(str, list(content)[:5])) or "nothing"
-        raise InputError(
-            f"{name} holds no weights: expected parameter names with tensors, directly or below "
-            f"'state_dict' or 'model', found {keys}"
-        )
-    return dict(content)
-
-
-def _shape(value: Any) -> str:
-    return str(tuple(value.shape)) if isinstance(value, Tensor) else type(value).__name__
-
-
-def _class_count(key: str, value: Any) -> int | None:
-    """How many classes a class layer was made for, or None where its shape does not tell.
-
-    fc_cls has a row more for the background; fc_reg has 4 rows per class, or 4 in all.
-    """
-    layer = next((name for name in _CLASS_LAYERS if f".{name}." in f".{key}"), None)
-    if layer is None or not isinstance(value, Tensor) or not value.ndim:
-        return None
-    if layer == "fc_reg":
-        return None if len(value) == 4 else len(value) // 4
-    return len(value) - (layer == "fc_cls")
-
-
-def _explain_mismatch(keys: Sequence[str], state: State, own: State) -> InputError:
-    shown = "; ".join(f"{k} {_shape(state[k])}, model {_shape(own[k])}" for k in keys[:4])
-    more = f"; and {len(keys) - 4} more" if len(keys) > 4 else ""
-    text = f"{len(keys)} weights of the checkpoint have another shape than the model's: {shown}"
-    for key in keys:
-        theirs = _class_count(key, state[key])
-        ours = _class_count(key, own[key])
-        if theirs is not None and ours is not None and theirs != ours:
-            return InputError(
-                f"{text}{more}. The checkpoint was made for {theirs} classes, the model has {ours}:"
-                f" set num_classes={theirs} to use it as it is, or start the class layers afresh "
-                "with skip_mismatched=True to train on other classes"
-            )
-    return InputError(f"{text}{more}. Use the config the checkpoint was trained with")
-
-
-def _explain_keys(missing: Sequence[str], unexpected: Sequence[str], own: State) -> InputError:
-    text = (
-        f"the checkpoint does not fit the model: {len(missing)} keys are missing"
-        f"{_some(missing)}, {len(unexpected)} are unexpected{_some(unexpected)}."
-    )
-    for prefix in _WRAPPERS:
-        if any(key.removeprefix(prefix) in own for key in unexpected if key.startswith(prefix)):
-            return InputError(
-                f"{text} Did you mean the same keys without {prefix!r}? Strip it: "
-                f"{{k.removeprefix({prefix!r}): v for k, v in state.items()}}"
-            )
-        if any(key.startswith(prefix) and key.removeprefix(prefix) in unexpected for key in own):
-            return InputError(f"{text} Did you mean the same keys with {prefix!r} in front?")
-    hint = did_you_mean(unexpected[0], missing, most=1) if unexpected else ""
-    return InputError(f"{text}{hint} With strict=False what fits is loaded")
-
-
-def _some(keys: Sequence[str]) -> str:
-    if not keys:
-        return ""
-    return f" ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})"
+    found = read_translation(path)
+    return _state_of(found), found.classes
 
 
 def load_weights(
@@ -150,7 +126,7 @@ def load_weights(
 
     Args:
         model: takes the weights, on whatever device it is.
-        source: a path, a state dict, {"state_dict": ...} or {"model": ...}.
+        source: as in `read_translation`; names of other frameworks are brought under ours.
         strict: whether missing and unexpected keys are errors.
         skip_mismatched: leave weights of another shape as they are instead of raising, e.g. the
             class layers when training goes on with other classes.
@@ -161,8 +137,8 @@ def load_weights(
     Raises:
         InputError: the file cannot be read, shapes differ, or keys do under `strict`.
     """
-    state = read_state(source)
-    own = model.state_dict()
+    found = read_translation(source)
+    state, own = _state_of(found), model.state_dict()
     # Not a weight, and checkpoints from before torch 0.4.1 lack it.
     missing = [k for k in own if k not in state and not k.endswith("num_batches_tracked")]
     unexpected = [key for key in state if key not in own]
@@ -174,14 +150,21 @@ def load_weights(
         and (not isinstance(state[key], Tensor) or state[key].shape != own[key].shape)
     ]
     if mismatched and not skip_mismatched:
-        raise _explain_mismatch(mismatched, state, own)
+        raise explain_shapes(mismatched, state, own)
     if strict and (missing or unexpected):
-        raise _explain_keys(missing, unexpected, own)
+        raise explain_keys(missing, unexpected, own)
     fitting = {key: state[key] for key in own if key in state and key not in set(mismatched)}
     if not fitting:
-        raise _explain_keys(missing, unexpected, own)
+        raise explain_keys(missing, unexpected, own)
     model.load_state_dict(fitting, strict=False)
-    return LoadReport(tuple(fitting), tuple(missing), tuple(unexpected), tuple(mismatched))
+    return LoadReport(
+        tuple(fitting),
+        tuple(missing),
+        tuple(unexpected),
+        tuple(mismatched),
+        found.dialect,
+        found.ignored,
+    )
 
 
 def _torchvision_file(source: str) -> Path:
@@ -209,13 +192,18 @@ def _torchvision_file(source: str) -> Path:
         ) from error
 
 
-def load_backbone(backbone: nn.Module, source: str | os.PathLike[str]) -> LoadReport:
+def load_backbone(
+    backbone: nn.Module, source: str | os.PathLike[str], may_lack: Sequence[str] = ()
+) -> LoadReport:
     """Load ImageNet weights, or a detector's, into a backbone; on an error nothing is loaded.
 
     Args:
         backbone: its keys are torchvision's (`conv1.weight`, `layer1.0.conv1.weight`, ...).
-        source: "torchvision://resnet50" (always the V1 weights; downloaded once) or a local file
-            with keys as they are or below `backbone.`.
+        source: "torchvision://resnet50" (always the V1 weights; downloaded once) or a local file:
+            torchvision's or mmdetection's with keys as they are or below `backbone.`, ImageNet
+            weights of Detectron and detectron2 (`.pkl`), or a whole detector of any of them.
+        may_lack: parts of keys; weights with one in their key stay as they are where the file does
+            not have them, e.g. ".conv_offset." of deformable convolutions.
 
     Returns:
         Which keys were loaded. The classifier and layers that this backbone lacks are unexpected.
@@ -224,17 +212,19 @@ def load_backbone(backbone: nn.Module, source: str | os.PathLike[str]) -> LoadRe
         InputError: unknown architecture, no network, unreadable file, other shapes, or the
             backbone has weights that the file lacks.
     """
-    is_named = isinstance(source, str) and source.startswith(_SCHEME)
-    state = read_state(_torchvision_file(str(source)) if is_named else source)
+    found = read_translation(source)
+    state = _state_of(found)
     prefix = "backbone."
     if any(key.startswith(prefix) for key in state):
         state = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
     own = backbone.state_dict()
-    missing = [k for k in own if k not in state and not k.endswith("num_batches_tracked")]
+    optional = ("num_batches_tracked", *may_lack)
+    missing = [k for k in own if k not in state and not any(part in k for part in optional)]
     if missing:
         unexpected = [key for key in state if key not in own]
-        raise InputError(f"{source}: {_explain_keys(missing, unexpected, own)}")
-    return load_weights(backbone, state, strict=False)
+        raise InputError(f"{source}: {explain_keys(missing, unexpected, own)}")
+    report = load_weights(backbone, state, strict=False)
+    return replace(report, dialect=found.dialect, ignored=found.ignored)
 
 
 def _separate(state: State, path: Path) -> dict[str, Tensor]:
@@ -254,12 +244,15 @@ def _separate(state: State, path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def save_weights(state: State, path: str | os.PathLike[str]) -> Path:
+def save_weights(
+    state: State, path: str | os.PathLike[str], notes: Mapping[str, str] | None = None
+) -> Path:
     """Write weights to a file that appears under its name only when whole.
 
     Args:
         state: parameter name -> tensor; for `.pth` also a checkpoint dict.
         path: ends in .safetensors, .pth or .pt; its folder is made.
+        notes: words to go into a .safetensors file; `.pth` keeps them in the checkpoint dict.
 
     Returns:
         The file.
@@ -277,7 +270,7 @@ def save_weights(state: State, path: str | os.PathLike[str]) -> Path:
         if file.suffix == SAFETENSORS:
             from safetensors.torch import save_file
 
-            save_file(tensors, part)
+            save_file(tensors, part, dict(notes) if notes else None)
         else:
             torch.save(tensors, part)
         os.replace(part, file)

@@ -191,6 +191,22 @@ def test_backbone_with_weights_the_file_lacks(tmp_path):
     assert_untouched(backbone, before)
 
 
+def test_backbone_with_weights_that_a_file_may_lack(tmp_path):
+    """Named parts of keys only, whole file or nothing for the rest."""
+    backbone = Stem()
+    before = copy_of(backbone)
+    state = {"conv1.weight": torch.ones(2, 3, 1, 1)}
+    path = save_weights(state, tmp_path / "net.pth")
+    with pytest.raises(InputError, match=r"2 keys are missing \(bn1\.running_mean"):
+        load_backbone(backbone, path, may_lack=("bn1.weight", ".bias"))
+    report = load_backbone(backbone, path, may_lack=("bn1.",))
+    assert set(report.missing) == {f"bn1.{n}" for n in ("weight", "bias", *RUNNING)}
+    assert_untouched(backbone, {**before, **state})
+
+
+RUNNING = ("running_mean", "running_var")
+
+
 @pytest.mark.parametrize(
     ("source", "match"),
     [
