@@ -276,7 +276,8 @@ def evaluate(
         runner = DetectionRunner.from_cfg(config)
         detector = getattr(runner.model, "module", runner.model)
         load_weights(detector, state)
-        detector.roi_head.all_variants = stage_table
+        if detector.roi_head is not None:
+            detector.roi_head.all_variants = stage_table
         metrics: dict[str, float] = runner.test()
     return metrics
 

@@ -89,9 +89,9 @@ def make_targets(boxes, labels, size, ignored=(), masks=True) -> Targets:
 def tiny():
     """The function that makes a seeded tiny detector: `tiny(stage_ious=..., masks=...)`."""
 
-    def build(seed=0, **options):
+    def build(seed=0, recipe="paper", **options):
         torch.manual_seed(seed)
-        return MODELS.build(tiny_config(**options))
+        return MODELS.build({**tiny_config(**options), "recipe": recipe})
 
     return build
 

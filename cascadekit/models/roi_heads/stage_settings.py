@@ -63,7 +63,8 @@ def stage_weights(rule: str | Sequence[float], num_stages: int) -> tuple[float, 
         return (1.0,) * num_stages
     if isinstance(rule, str) or len(rule) != num_stages or min(rule) <= 0:
         raise InputError(
-            f"stage_loss must be 'decay', 'avg', 'sum' or {num_stages} numbers above 0, got {rule!r}"
+            f"stage_loss must be 'decay', 'avg', 'sum' or {num_stages} numbers above 0, "
+            f"got {rule!r}"
         )
     return tuple(float(weight) for weight in rule)
 
