@@ -2,5 +2,6 @@
 
 from cascadekit.models.necks.fpn import FPN
 from cascadekit.models.necks.fpn_plus import FPNPlus
+from cascadekit.models.necks.mscnn_neck import MSCNNNeck
 
-__all__ = ["FPN", "FPNPlus"]
+__all__ = ["FPN", "FPNPlus", "MSCNNNeck"]

@@ -2,6 +2,7 @@
 
 from cascadekit.models.roi_heads.bbox_head import BBoxHead
 from cascadekit.models.roi_heads.cascade_roi_head import CascadeRoIHead
+from cascadekit.models.roi_heads.context_pool import ContextPool
 from cascadekit.models.roi_heads.corner_roi_align import CornerRoIAlign
 from cascadekit.models.roi_heads.ensemble import StageEnsemble
 from cascadekit.models.roi_heads.mask_head import MaskHead
@@ -14,6 +15,7 @@ from cascadekit.models.roi_heads.stage_flow import StageFlow
 __all__ = [
     "BBoxHead",
     "CascadeRoIHead",
+    "ContextPool",
     "CornerRoIAlign",
     "MaskHead",
     "PSRoIPool",
