@@ -3,6 +3,12 @@
 from cascadekit.datasets.batching import AspectRatioBatchSampler
 from cascadekit.datasets.coco import CocoDataset, read_classes
 from cascadekit.datasets.colour import ColourJitter
+from cascadekit.datasets.proposal_files import (
+    PictureProposals,
+    ProposalFile,
+    write_proposals,
+)
+from cascadekit.datasets.proposals import LoadProposals
 from cascadekit.datasets.resize import Resize
 from cascadekit.datasets.shapes import ShapesDataset, draw_scene, draw_shapes
 from cascadekit.datasets.test_views import TestViews
@@ -20,7 +26,10 @@ __all__ = [
     "CocoDataset",
     "ColourJitter",
     "LoadImage",
+    "LoadProposals",
     "PackInputs",
+    "PictureProposals",
+    "ProposalFile",
     "RandomFlip",
     "Resize",
     "ShapesDataset",
@@ -32,4 +41,5 @@ __all__ = [
     "read_classes",
     "read_image",
     "read_voc_classes",
+    "write_proposals",
 ]
