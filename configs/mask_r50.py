@@ -18,7 +18,6 @@ model = dict(
             type="cascadekit.PyramidRoIAlign",
             output_size=14,
             strides=[4, 8, 16, 32],
-            sampling_ratio=2,
         ),
         mask_head=dict(type="cascadekit.MaskHead", in_channels=256),
     )

@@ -17,6 +17,7 @@ COMMANDS = {
     "test": "test",
     "predict": "predict",
     "config": "print_config",
+    "recipes": "recipes",
     "env": "env",
 }
 

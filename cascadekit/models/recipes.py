@@ -180,3 +180,33 @@ def _merged(defaults: Arguments, given: Arguments) -> dict[str, Any]:
             if merged[key].get("type", default["type"]) == default["type"]:
                 merged[key] = _merged(default, merged[key])
     return merged
+
+
+# Where a part sits in a detector's config.
+PLACES = {
+    "CascadeRoIHead": "roi_head",
+    "RPNHead": "rpn_head",
+    "PyramidRoIAlign": "roi_head.box_pool, .mask_pool",
+}
+
+
+def side_by_side() -> list[tuple[str, tuple[Any, ...]]]:
+    """Every setting of the recipes: its key below `model.`, and its value in each of `RECIPES`."""
+    columns = [_flat(parts) for parts in RECIPES.values()]
+    return [(key, tuple(column[key] for column in columns)) for key in columns[0]]
+
+
+def _flat(parts: Mapping[str, Arguments]) -> dict[str, Any]:
+    """{"roi_head.flow.gt_stages": "all", ...}; types are left out."""
+    flat: dict[str, Any] = {}
+
+    def walk(prefix: str, values: Arguments) -> None:
+        for key, value in values.items():
+            if isinstance(value, Mapping):
+                walk(f"{prefix}.{key}", value)
+            elif key != "type":
+                flat[f"{prefix}.{key}"] = value
+
+    for name, arguments in parts.items():
+        walk(PLACES[name], arguments)
+    return flat

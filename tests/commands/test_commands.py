@@ -134,6 +134,17 @@ def test_config_diff(capsys):
     ]
 
 
+def test_recipes(capsys):
+    assert run("recipes", [], "") == 0
+    different = capsys.readouterr().out
+    assert run("recipes", ["--all"], "") == 0
+    everything = capsys.readouterr().out
+    (row,) = [line for line in different.splitlines() if "ensemble.rois" in line]
+    assert row.split() == ["roi_head.ensemble.rois", "last", "own", "own"]
+    # 256 anchors, 0.7 and so on are everybody's choice.
+    assert "rpn_head.assigner.pos_iou" in everything and "assigner.pos_iou" not in different
+
+
 def test_env(capsys):
     assert run("env", [], "") == 0
     assert "torch" in capsys.readouterr().out

@@ -5,7 +5,7 @@ import inspect
 import pytest
 import torch
 
-from cascadekit.models.recipes import RECIPES, fill_in
+from cascadekit.models.recipes import RECIPES, fill_in, side_by_side
 from cascadekit.registry import MODELS, TASK_UTILS
 
 
@@ -105,3 +105,11 @@ def test_a_detector_follows_its_recipe(tiny, batch, recipe, flow, ensemble, weig
     sum(value for name, value in losses.items() if "loss" in name).backward()
     with torch.no_grad():
         assert len(detector.eval().predict(data["inputs"], data["data_samples"])) == 2
+
+
+def test_side_by_side():
+    rows = dict(side_by_side())
+    assert rows["roi_head.mask_strategy"] == ("c", "d", "b")
+    assert rows["roi_head.flow.clip_boxes"] == (False, True, True)
+    assert rows["rpn_head.assigner.best_match_iou"] == (0.3, 0.3, 0.0)
+    assert not [key for key in rows if key.endswith(".type")]

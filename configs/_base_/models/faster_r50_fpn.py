@@ -1,4 +1,7 @@
-"""Faster R-CNN, ResNet-50, FPN, 2-fc head: the detector every R50 config starts from."""
+"""Faster R-CNN, ResNet-50, FPN, 2-fc head: the detector every R50 config starts from.
+
+What differs between implementations is left to `model.recipe`: `cascadekit recipes` prints it.
+"""
 
 model = dict(
     type="cascadekit.CascadeRCNN",
@@ -33,8 +36,6 @@ model = dict(
             scales=[8],
             ratios=[0.5, 1.0, 2.0],
         ),
-        train_proposals=(2000, 2000),
-        test_proposals=(1000, 1000),
     ),
     roi_head=dict(
         type="cascadekit.CascadeRoIHead",
@@ -42,11 +43,9 @@ model = dict(
             type="cascadekit.PyramidRoIAlign",
             output_size=7,
             strides=[4, 8, 16, 32],
-            sampling_ratio=2,
         ),
         bbox_head=dict(type="cascadekit.BBoxHead", in_channels=256, fc_channels=1024),
         stage_ious=(0.5,),
-        stage_loss="decay",
         delta_stds=(0.1, 0.1, 0.2, 0.2),
         sampler=dict(type="cascadekit.RandomSampler", num=512, pos_fraction=0.25),
         postprocess=dict(
