@@ -16,11 +16,16 @@ class DetectionPreprocessor(ImgDataPreprocessor):
 
     The memory order changes no value; convolutions and the CPU form of RoIAlign run faster in it.
     `forward` takes {"inputs": list of (3, H, W) uint8, "data_samples": list} and gives the same
-    with inputs (B, 3, H', W') float32, H' and W' multiples of `pad_size_divisor`.
+    with inputs (B, 3, H', W') float32, H' and W' multiples of `pad_size_divisor`. Both may also be
+    lists of V views (see `datasets.TestViews`), and then both come out as lists of V.
     """
 
     def forward(self, data: Any, training: bool = False) -> Any:
         """Move to the device, normalise and stack."""
+        if isinstance(data["inputs"], list) and isinstance(data["inputs"][0], list | tuple):
+            pairs = zip(data["inputs"], data["data_samples"], strict=True)
+            views = [self({"inputs": [*i], "data_samples": [*s]}, training) for i, s in pairs]
+            return {key: [view[key] for view in views] for key in ("inputs", "data_samples")}
         data = super().forward(data, training)
         data["inputs"] = data["inputs"].contiguous(memory_format=torch.channels_last)
         return data

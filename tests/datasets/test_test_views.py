@@ -96,23 +96,16 @@ def test_only_the_first_view_carries_the_objects():
         assert len(other.gt_instances.bboxes) == 0 and not other.metainfo["instances"]
 
 
-def test_stored_boxes_move_with_their_view():
-    """What another transform adds to the record goes into every view."""
-    marks = []
-
-    class Mark:
-        def __call__(self, results):
-            return {**results, "mark": 7}
-
-    class Pack:
-        def __call__(self, results):
-            marks.append(results["mark"])
-            return {"inputs": results["img"], "data_samples": results["flip"]}
-
-    views = views_module.TestViews([PACK], scales=(0.5,))
-    views.plain, views.pack = [Mark()], Pack()
-    assert views(from_array(noise()))["data_samples"] == [False, True, False, True]
-    assert marks == [7, 7, 7, 7]
+def test_stored_proposals_move_with_their_view():
+    views = TRANSFORMS.build({"type": "TestViews", "transforms": [RESIZE, PACK], "scales": (0.5,)})
+    stored = (np.array([[2.0, 2, 12, 12]], np.float32), np.array([0.75], np.float32))
+    samples = views({**from_array(noise()), "proposals": stored})["data_samples"]
+    assert [s.proposals.bboxes.tolist()[0] for s in samples] == [
+        [4, 4, 24, 24],  # twice as large
+        [36, 4, 56, 24],  # 60 - 24, 60 - 4
+        [2, 2, 12, 12],
+        [18, 2, 28, 12],
+    ]
 
 
 def test_a_batch_is_a_list_of_views():
