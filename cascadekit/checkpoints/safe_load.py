@@ -24,10 +24,13 @@ import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.runner.checkpoint import CheckpointLoader
 
+from cascadekit.checkpoints.dialects import in_our_names
+from cascadekit.checkpoints.restricted_pickle import load_pickle
 from cascadekit.errors import InputError, did_you_mean
 
 SAFETENSORS = ".safetensors"
 PICKLES = (".pth", ".pt")
+ARRAYS = ".pkl"  # Detectron and detectron2: numpy arrays
 # What a Runner's checkpoint needs besides weights to go on training.
 _RESUME_KEYS = ("meta", "message_hub", "optimizer")
 _STATISTICS = ("min", "max", "current", "mean")
@@ -62,7 +65,8 @@ def _existing(path: str | os.PathLike[str]) -> Path:
     """The path of a file that is there and not empty."""
     file = Path(path).expanduser()
     if file.is_dir():
-        inside = [p.name for p in sorted(file.iterdir()) if p.suffix in (*PICKLES, SAFETENSORS)]
+        known = (*PICKLES, SAFETENSORS, ARRAYS)
+        inside = [p.name for p in sorted(file.iterdir()) if p.suffix in known]
         hint = f" It holds {', '.join(inside[:5])}." if inside else ""
         raise InputError(f"{file} is a folder; give a checkpoint file.{hint}")
     if not file.is_file():
@@ -126,12 +130,13 @@ def load_checkpoint_file(path: str | os.PathLike[str], map_location: Any = "cpu"
     """Read a checkpoint; no code stored in the file is ever run.
 
     Args:
-        path: a `.safetensors`, `.pth` or `.pt` file.
-        map_location: as in torch.load; for safetensors only a device counts.
+        path: a `.safetensors`, `.pth`, `.pt` or `.pkl` file.
+        map_location: as in torch.load; for safetensors only a device counts, for `.pkl` nothing.
 
     Returns:
-        What the file holds: a flat state dict, or a Runner's checkpoint with `state_dict`, `meta`,
-        `message_hub`, `optimizer` and `param_schedulers`.
+        What the file holds, under the names it has: a flat state dict, or a Runner's checkpoint
+        with `state_dict`, `meta`, `message_hub`, `optimizer` and `param_schedulers`. A `.pkl` holds
+        numpy arrays.
 
     Raises:
         InputError: the file is missing, empty, cut off, no checkpoint, or asks for more than
@@ -140,18 +145,43 @@ def load_checkpoint_file(path: str | os.PathLike[str], map_location: Any = "cpu"
     file = _existing(path)
     if file.suffix == SAFETENSORS:
         return _load_safetensors(file, map_location)
-    if file.suffix not in PICKLES:
+    if file.suffix not in (*PICKLES, ARRAYS):
         raise InputError(
-            f"{file} has suffix {file.suffix!r}; checkpoints end in .safetensors, .pth or .pt "
-            "(rename the file if it is one)"
+            f"{file} has suffix {file.suffix!r}; checkpoints end in .safetensors, .pth, .pt or "
+            ".pkl (rename the file if it is one)"
         )
-    content = _load_pickle(file, map_location)
+    is_arrays = file.suffix == ARRAYS
+    content = load_pickle(file) if is_arrays else _load_pickle(file, map_location)
     if not isinstance(content, Mapping):
         raise InputError(
             f"{file} holds a {type(content).__name__}; expected a state dict or a checkpoint dict"
         )
     # OrderedDict is kept as it is: the version numbers of its modules hang on it.
     return content if isinstance(content, dict) else dict(content)
+
+
+def safetensors_notes(path: str | os.PathLike[str]) -> dict[str, str]:
+    """The words that a safetensors file carries beside its tensors.
+
+    Args:
+        path: any file.
+
+    Returns:
+        Key -> text; nothing for files of other kinds.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    file = Path(path)
+    if file.suffix != SAFETENSORS:
+        return {}
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="pt") as opened:
+            return opened.metadata() or {}
+    except SafetensorError as error:
+        raise InputError(f"{file} is damaged or is not a safetensors file ({error})") from error
 
 
 def require_resumable(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -208,13 +238,13 @@ def download(url: str) -> Path:
 
 
 def load_from_safe_file(filename: str, map_location: Any = None) -> dict[str, Any]:
-    """Load a local path for mmengine, without its fallback to full unpickling."""
-    return load_checkpoint_file(filename, map_location or "cpu")
+    """Load a local path for mmengine, without its fallback to full unpickling, in our names."""
+    return in_our_names(load_checkpoint_file(filename, map_location or "cpu"), filename)
 
 
 def load_from_safe_url(filename: str, map_location: Any = None) -> dict[str, Any]:
-    """Load an http or https address for mmengine, without its fallback to full unpickling."""
-    return load_checkpoint_file(download(filename), map_location or "cpu")
+    """Load an http or https address for mmengine, as `load_from_safe_file` a path."""
+    return load_from_safe_file(str(download(filename)), map_location)
 
 
 def load_from_nowhere(filename: str, map_location: Any = None) -> dict[str, Any]:
@@ -228,6 +258,8 @@ def load_from_nowhere(filename: str, map_location: Any = None) -> dict[str, Any]
 @contextmanager
 def safe_runner_loading() -> Iterator[None]:
     """Within the block every checkpoint mmengine loads, also to resume, goes through our reader.
+
+    Weights with another framework's names (see `dialects`) arrive under ours.
 
     The previous loaders come back afterwards, so that a project that uses our models keeps its own.
 

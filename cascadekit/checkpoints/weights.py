@@ -40,7 +40,7 @@ class LoadReport:
         mismatched: keys in both whose shapes differ; left as they were.
         dialect: whose names the checkpoint had: "cascadekit", "detectron2", ...; all keys above but
             `unexpected` are ours whatever it is.
-        ignored: keys of the checkpoint that its framework has for other reasons than weights -> why.
+        ignored: keys of the checkpoint that are no weights of a detector -> why.
     """
 
     loaded: tuple[str, ...]
