@@ -6,6 +6,9 @@ kernel of their own. Greedy NMS is `ops.batched_nms`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -71,12 +74,11 @@ def soft_nms(
     Raises:
         InputError: another method.
 
-    All groups advance together: time is N times the smaller of `limit` and the size of the largest
-    group (quadratic at worst), memory a few times N. One wait for the device.
+    Time is N times the smaller of `limit` and the size of the largest group (quadratic at worst),
+    memory a few times N: all groups advance together.
 
-    Source: Soft-NMS (Bodla et al. 2017), equations 1 and 2 and Figure 2. The text lowers at an IoU
-    of exactly the threshold, its code only above, as we do. Its code and mmcv's never test the best
-    box of all against `min_score`.
+    Source: Soft-NMS (Bodla et al. 2017), Figure 2. The text lowers at an IoU of exactly the
+    threshold, its code only above, as we do. Its code never tests the best box against `min_score`.
     """
     if method not in METHODS[1:]:
         raise InputError(f"soft-NMS is 'linear' or 'gaussian', got {method!r}")
@@ -84,26 +86,51 @@ def soft_nms(
     count, number = len(boxes), groups.unique(return_inverse=True)[1]  # (N,) 0..G-1
     if not count:
         return number, scores
-    sizes = number.bincount()  # (G,)
     # A group's scores only fall, so its boxes beyond the limit cannot be among the best.
-    rounds = int(sizes.max()) if limit is None else min(int(sizes.max()), limit)
+    rounds = min(int(number.bincount().max()), count if limit is None else limit)
+    decay = partial(_decay, method=method, iou_threshold=iou_threshold, sigma=sigma)
+    taken = _take(boxes.to(scores.dtype), scores, number, rounds, min_score, decay)
+    final, order = taken.sort(descending=True, stable=True)
+    found = final > -torch.inf
+    return order[found][:limit], final[found][:limit]
+
+
+def _take(
+    boxes: Tensor,
+    scores: Tensor,
+    number: Tensor,
+    rounds: int,
+    min_score: float,
+    decay: Callable[[Tensor], Tensor],
+) -> Tensor:
+    """Take the best box left of every group, lower the others, and so on.
+
+    Args:
+        boxes: (N, 4), N > 0.
+        scores: (N,), of the same dtype.
+        number: (N,) int64, group of each, 0..G-1.
+        rounds: how many boxes of each group are taken at most.
+        min_score: boxes below it are not taken.
+        decay: IoU with the box taken -> factor of the score, elementwise.
+
+    Returns:
+        (N,) score at which each box was taken; -inf for those that were not.
+    """
+    groups = int(number.max()) + 1
     # One more box, empty and never alive: the best of a group that has none left.
-    boxes = torch.cat([boxes.to(scores.dtype), boxes.new_zeros(1, 4, dtype=scores.dtype)])
+    boxes = torch.cat([boxes, boxes.new_zeros(1, 4)])
     number = torch.cat([number, number.new_zeros(1)])
     left = torch.cat([scores, scores.new_zeros(1)])
     alive = torch.ones_like(left, dtype=torch.bool)
     alive[-1] = False
-    kept = left.new_full((count + 1,), -torch.inf)  # score at which a box was taken
+    taken = torch.full_like(left, -torch.inf)
     for _ in range(rounds):
         alive &= left >= min_score
-        best = _best_rows(left.masked_fill(~alive, -torch.inf), number, len(sizes))  # (G,)
-        kept[best] = torch.where(alive[best], left[best], -torch.inf)
+        best = _best_rows(left.masked_fill(~alive, -torch.inf), number, groups)  # (G,)
+        taken[best] = torch.where(alive[best], left[best], -torch.inf)
         alive[best] = False
-        overlap = box_ops.iou_aligned(boxes, boxes[best[number]])  # (N + 1,)
-        left = left * _decay(overlap, method, iou_threshold, sigma)
-    final, order = kept[:-1].sort(descending=True, stable=True)
-    found = final > -torch.inf
-    return order[found][:limit], final[found][:limit]
+        left = left * decay(box_ops.iou_aligned(boxes, boxes[best[number]]))  # (N + 1,)
+    return taken[:-1]
 
 
 def _best_rows(scores: Tensor, number: Tensor, groups: int) -> Tensor:
