@@ -1,4 +1,4 @@
-"""ResNet against torchvision's, and what is frozen when."""
+"""ResNet and ResNeXt against torchvision's, what is frozen when, and deformable stages."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from cascadekit.errors import InputError
+from cascadekit.models.backbones.deformable import DeformableConv2d
 from cascadekit.models.backbones.resnet import ResNet
 from cascadekit.registry import MODELS
 
@@ -24,12 +25,28 @@ def randomise_norms(model: nn.Module) -> None:
                 tensor.copy_(torch.randn(tensor.shape, generator=generator) * 0.1)
 
 
-@pytest.mark.parametrize("depth", [18, 34, 50, 101])
-def test_maps_equal_torchvision(depth):
-    theirs = getattr(torchvision_models, f"resnet{depth}")(weights=None)
+VARIANTS = {
+    "resnet18": dict(depth=18),
+    "resnet34": dict(depth=34),
+    "resnet50": dict(depth=50),
+    "resnet101": dict(depth=101),
+    "resnext50_32x4d": dict(depth=50, groups=32, base_width=4),
+}
+LARGE = {
+    "wide_resnet50_2": dict(depth=50, base_width=128),
+    "resnext101_32x8d": dict(depth=101, groups=32, base_width=8),
+    "resnext101_64x4d": dict(depth=101, groups=64, base_width=4),
+}
+
+
+@pytest.mark.parametrize(
+    "name", [*VARIANTS, *(pytest.param(n, marks=pytest.mark.slow) for n in LARGE)]
+)
+def test_maps_equal_torchvision(name):
+    theirs = getattr(torchvision_models, name)(weights=None)
     randomise_norms(theirs)
     theirs.eval()
-    ours = ResNet(depth)
+    ours = ResNet(**{**VARIANTS, **LARGE}[name])
     keys = ours.load_state_dict(theirs.state_dict(), strict=False)
     assert keys.missing_keys == []
     assert keys.unexpected_keys == ["fc.weight", "fc.bias"]
@@ -56,6 +73,106 @@ def test_dilated_last_stage_keeps_the_stride():
     maps = model(torch.zeros(1, 3, 64, 64))
     assert maps[2].shape[2:] == maps[3].shape[2:] == (4, 4)
     assert model.layer4[0].conv1.dilation == model.layer4[1].conv2.dilation == (2, 2)
+
+
+@pytest.mark.parametrize("dcn", [None, "v1"])
+def test_dilated_res5_of_r_fcn(dcn):
+    """Stride 16 to the end; all of its weights are still those of the ImageNet network."""
+    model = ResNet(
+        50,
+        stage_strides=(1, 2, 2, 1),
+        dilations=(1, 1, 1, 2),
+        dcn=dcn,
+        dcn_stages=(3,),
+        dcn_groups=4,
+    )
+    assert model.strides == (4, 8, 16, 16) and model.out_channels[3] == 2048
+    maps = model(torch.randn(1, 3, 70, 83))
+    assert maps[2].shape == (1, 1024, 5, 6) and maps[3].shape == (1, 2048, 5, 6)
+    for block in model.layer4:
+        assert block.conv2.dilation == block.conv2.padding == (2, 2)
+        assert block.conv2.stride == block.conv1.stride == (1, 1)
+    keys = set(torchvision_models.resnet50(weights=None).state_dict()) - {"fc.weight", "fc.bias"}
+    extra = {f"layer4.{b}.conv2.conv_offset.{n}" for b in range(3) for n in ("weight", "bias")}
+    assert set(model.state_dict()) == (keys | extra if dcn else keys)
+
+
+@pytest.mark.parametrize(("dcn", "factor"), [("v1", 1.0), ("v2", 0.5)])
+def test_an_untrained_deformable_stage_is_a_plain_one(dcn, factor):
+    """With offsets of 0; the masks of v2 are sigmoid(0)."""
+    settings = dict(depth=50, groups=32, base_width=4)
+    plain, deformable = ResNet(**settings), ResNet(**settings, dcn=dcn, dcn_stages=(2,))
+    randomise_norms(plain)
+    state = plain.state_dict()
+    report = deformable.load_state_dict(state, strict=False)
+    assert report.missing_keys == [k for k in deformable.state_dict() if ".conv_offset." in k]
+    assert {k.split(".")[0] for k in report.missing_keys} == {"layer3"}
+    for block in plain.layer3:
+        block.conv2.weight.data *= factor
+    images = torch.randn(2, 3, 33, 40)
+    with torch.no_grad():
+        for ours, expected in zip(deformable(images), plain(images), strict=True):
+            torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("dcn", ["v1", "v2"])
+def test_offsets_are_learnt_and_moved_taps_matter(dcn):
+    model = ResNet(50, out_indices=(0, 1), dcn=dcn, dcn_stages=(1,), dcn_groups=2)
+    randomise_norms(model)
+    layer = model.layer2[1].conv2
+    assert isinstance(layer, DeformableConv2d) and not isinstance(
+        model.layer1[1].conv2, DeformableConv2d
+    )
+    assert layer.conv_offset.weight.shape == ((2 if dcn == "v1" else 3) * 2 * 9, 128, 3, 3)
+    images = torch.randn(2, 3, 40, 48)
+    before = model(images)
+    before[1].square().sum().backward()
+    for name, parameter in model.layer2.named_parameters():
+        assert parameter.grad is not None and parameter.grad.isfinite().all(), name
+    assert layer.conv_offset.weight.grad.abs().max() > 0
+    with torch.no_grad():
+        layer.conv_offset.bias[:2] = 1.0  # the first tap of the first group, down and right
+        after = model(images)
+    assert torch.equal(after[0], before[0]) and not torch.allclose(after[1], before[1])
+
+
+def test_a_deformable_layer_by_hand():
+    # One tap of the kernel is 1, the lower right; v2's logits are 0, so all counts half. Offset
+    # (dy, dx) = (-1, -1) of that tap, which is the ninth, gives the picture back.
+    x = torch.arange(12.0).reshape(1, 1, 3, 4)
+    for version, factor in (("v1", 1.0), ("v2", 0.5)):
+        layer = DeformableConv2d(1, 1, version=version)
+        nn.init.zeros_(layer.weight)
+        layer.weight.data[0, 0, 2, 2] = 1
+        shifted = torch.zeros(3, 4)
+        shifted[:2, :3] = x[0, 0, 1:, 1:]
+        assert torch.equal(layer(x)[0, 0], shifted * factor)
+        layer.conv_offset.bias.data[16:18] = -1
+        assert torch.equal(layer(x)[0, 0], x[0, 0] * factor)
+    layer.conv_offset.bias.data[18 + 8] = 100.0  # the ninth tap's mask, now 1
+    assert torch.equal(layer(x)[0, 0], x[0, 0])
+
+
+def test_a_deformable_backbone_takes_weights_without_offsets(tmp_path):
+    source = ResNet(50, out_indices=(0, 1))
+    torch.save(source.state_dict(), tmp_path / "r50.pth")
+    settings = dict(depth=50, out_indices=(0, 1), dcn="v2", dcn_stages=(1,))
+    model = ResNet(**settings, weights=str(tmp_path / "r50.pth"))
+    model.layer2[0].conv2.conv_offset.bias.data.fill_(3.0)
+    model.init_weights()
+    assert torch.equal(model.layer2[0].conv2.weight, source.layer2[0].conv2.weight)
+    assert (model.layer2[0].conv2.conv_offset.bias == 3).all()  # as it was
+    torch.save(model.state_dict(), tmp_path / "dcn.pth")  # and a file with them gives them
+    other = ResNet(**settings, weights=str(tmp_path / "dcn.pth"))
+    other.init_weights()
+    assert (other.layer2[0].conv2.conv_offset.bias == 3).all()
+
+
+@pytest.mark.parametrize("dcn", [None, "v1", "v2"])
+def test_one_pixel(dcn):
+    maps = ResNet(50, groups=32, base_width=4, dcn=dcn)(torch.randn(1, 3, 1, 1))
+    assert [m.shape[2:] for m in maps] == [(1, 1)] * 4
+    assert all(m.isfinite().all() for m in maps)
 
 
 def test_only_what_is_returned_is_built():
@@ -104,6 +221,12 @@ def test_group_norm():
     assert model(torch.zeros(1, 3, 33, 33))[3].shape == (1, 2048, 2, 2)
 
 
+def test_group_norm_with_groups_and_deformable_stages():
+    model = ResNet(50, norm="GN", groups=32, base_width=4, dcn="v1")
+    assert model.layer2[0].conv2.groups == 32 and "layer2.0.gn2.weight" in model.state_dict()
+    assert model(torch.zeros(1, 3, 33, 33))[3].shape == (1, 2048, 2, 2)
+
+
 def test_registered_and_weights_wait_for_init(tmp_path):
     source = ResNet(18)
     torch.save(source.state_dict(), tmp_path / "r18.pth")
@@ -125,6 +248,12 @@ def test_registered_and_weights_wait_for_init(tmp_path):
         (dict(out_indices=()), "at least one"),
         (dict(out_indices=(0, 4)), "from 0 to 3"),
         (dict(frozen_stages=5), "frozen_stages=5"),
+        (dict(depth=18, groups=2), "depth=18 has no bottlenecks"),
+        (dict(depth=34, dcn="v1"), "depth=34 has no bottlenecks"),
+        (dict(dcn="v3"), "dcn='v3' must be None or one of v1, v2"),
+        (dict(dcn="v1", dcn_stages=(3, 4)), r"dcn_stages=\(3, 4\) must be numbers from 0"),
+        (dict(dcn="v1", dcn_groups=3), "must divide the 64 channels"),
+        (dict(groups=0), "groups=0, base_width=64 and dcn_groups=1 must be 1 or more"),
     ],
 )
 def test_wrong_settings(settings, message):
