@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from cascadekit.errors import InputError
 from cascadekit.models.proposals.anchors import AnchorGenerator
 
 
@@ -35,3 +36,78 @@ def test_empty_map_and_faults():
         generator.grid_anchors([(1, 1), (1, 1)])
     with pytest.raises(ValueError, match="ratios"):
         AnchorGenerator(ratios=[])
+
+
+# The FPN+ of the released Caffe code: (1.375 s, 0.6875 s), (0.6875 s, 1.375 s), (s, s).
+FPN_PLUS = [
+    [(44, 22), (22, 44), (32, 32)],
+    [(88, 44), (44, 88), (64, 64)],
+    [(176, 88), (88, 176), (128, 128)],
+    [(352, 176), (176, 352), (256, 256), (704, 352), (352, 704), (512, 512)],
+]
+
+
+def test_sizes_written_out():
+    generator = AnchorGenerator([4, 8, 16, 32], sizes=FPN_PLUS, center_offset=0.5)
+    assert generator.num_anchors == (3, 3, 3, 6)
+    maps = [(2, 3), (1, 2), (1, 1), (1, 1)]
+    levels = generator.grid_anchors(maps)
+    assert [len(level) for level in levels] == [18, 6, 3, 6]
+    # The second cell of the first row at stride 4 has its middle at (6, 2).
+    assert levels[0][3:6].tolist() == [
+        [6 - 22, 2 - 11, 6 + 22, 2 + 11],
+        [6 - 11, 2 - 22, 6 + 11, 2 + 22],
+        [6 - 16, 2 - 16, 6 + 16, 2 + 16],
+    ]
+    for level, sizes in zip(levels, FPN_PLUS, strict=True):
+        got = (level[:, 2:] - level[:, :2])[: len(sizes)]
+        assert got.tolist() == [list(map(float, size)) for size in sizes]
+
+
+def test_defaults_are_corners_and_equally_many():
+    assert AnchorGenerator().num_anchors == (3,) * 5
+    centred = AnchorGenerator([16], [2], [1.0], center_offset=0.5).cell_anchors(0)
+    assert centred.tolist() == [[-8, -8, 24, 24]]  # 32 pixels wide around (8, 8)
+
+
+@pytest.mark.parametrize(
+    ("offset", "point", "cell"),
+    [
+        (0.5, (8.0, 8.0), (0, 0)),  # the middle of the first cell
+        (0.5, (15.9, 0.0), (0, 0)),
+        (0.5, (16.0, 31.9), (1, 1)),  # cells begin with their border
+        (0.5, (-5.0, 999.0), (0, 2)),  # outside: the nearest
+        (0.5, (999.0, -1.0), (3, 0)),
+        (0.0, (7.9, 8.1), (0, 1)),  # anchors at the corners: the nearest of those
+    ],
+)
+@pytest.mark.parametrize("kind", [0, 1])
+def test_the_same_anchor_at_a_point(offset, point, cell, kind):
+    generator = AnchorGenerator([8, 16], sizes=[[(8, 8)], [(16, 8), (8, 16)]], center_offset=offset)
+    maps = [(6, 8), (3, 4)]
+    anchors = torch.cat(generator.grid_anchors(maps))
+    start = 48 + 2 * 5 + kind  # some anchor of the second level
+    (row,) = generator.moved_to(torch.tensor([start]), torch.tensor([point]), maps).tolist()
+    assert (anchors[row, 2:] - anchors[row, :2]).tolist() == [[16, 8], [8, 16]][kind]
+    centre = (anchors[row, :2] + anchors[row, 2:]) / 2
+    assert centre.tolist() == [16 * (cell[0] + offset), 16 * (cell[1] + offset)]
+
+
+def test_no_anchors_to_move():
+    generator = AnchorGenerator([8, 16], [1], [1.0])
+    nothing = torch.zeros(0, dtype=torch.long)
+    assert generator.moved_to(nothing, torch.zeros(0, 2), [(2, 2), (0, 3)]).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ([[(8, 8)]], "1 lists for 2 strides"),
+        ([[(8, 8)], []], r"sizes\[1\] must be positive"),
+        ([[(8, 8)], [(8, 0)]], r"sizes\[1\] must be positive"),
+        ([[(8, 8)], [(8, 8, 8)]], r"sizes\[1\] must be positive"),
+    ],
+)
+def test_wrong_sizes(sizes, message):
+    with pytest.raises(InputError, match=message):
+        AnchorGenerator([8, 16], sizes=sizes)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cascadekit.models.roi_heads.roi_pool import PyramidRoIAlign
+from cascadekit.models.roi_heads.roi_pool import PyramidRoIAlign, pool_size
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,15 @@ def test_pool_reads_the_level_of_each_roi():
     assert pooled.shape == (3, 1, 2, 2)
     assert pooled.amax((1, 2, 3)).tolist() == [4, 8, 32]
     assert pool(pyramid, boxes[:0], torch.zeros(0).long()).shape == (0, 1, 2, 2)
+
+
+def test_a_grid_may_be_higher_than_wide():
+    # The map's value is x + 10 y in cells, so a bin's mean is the value at its middle. The box
+    # reaches from 1.5 to 9.5 cells in x and to 7.5 in y: bins of 8 / 3 x 1 cells.
+    y, x = torch.meshgrid(torch.arange(16.0), torch.arange(16.0), indexing="ij")
+    boxes = torch.tensor([[8.0, 8, 40, 32]])
+    tall = PyramidRoIAlign(output_size=(6, 3), strides=[4])
+    assert pool_size(tall) == (6, 3)
+    pooled = tall([(x + 10 * y)[None, None]], boxes, torch.tensor([0]))
+    middle_x, middle_y = 1.5 + (torch.arange(3) + 0.5) * 8 / 3, 2 + torch.arange(6)
+    torch.testing.assert_close(pooled[0, 0], middle_x + 10 * middle_y[:, None])
