@@ -24,6 +24,7 @@ from cascadekit.configuration import Origins, apply_options, check_config, read_
 from cascadekit.data_choice import choose_data, classes_of
 from cascadekit.engine import DetectionRunner, save_interrupted
 from cascadekit.errors import InputError, did_you_mean
+from cascadekit.proposal_files import dump_proposals as dump_proposals
 from cascadekit.registry import DATASETS, MODELS, SCOPE
 from cascadekit.structures.samples import Prediction, Targets
 

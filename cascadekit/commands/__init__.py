@@ -16,6 +16,7 @@ COMMANDS = {
     "train": "train",
     "test": "test",
     "predict": "predict",
+    "proposals": "dump_proposals",
     "config": "print_config",
     "recipes": "recipes",
     "env": "env",
@@ -78,7 +79,7 @@ def main() -> None:
         prog="cascadekit",
         description="High-quality two-stage detection and segmentation.\n\n"
         + "\n".join(
-            f"  cascadekit {name:8} {_parser(name, '').description.splitlines()[0]}"
+            f"  cascadekit {name:9} {_parser(name, '').description.splitlines()[0]}"
             for name in COMMANDS
         )
         + "\n\nExample: cascadekit train configs/shapes/cascade_mask_shapes.py --work-dir run",
