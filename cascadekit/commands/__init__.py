@@ -19,6 +19,7 @@ COMMANDS = {
     "proposals": "dump_proposals",
     "config": "print_config",
     "recipes": "recipes",
+    "prune-fc": "prune_fc",
     "env": "env",
 }
 
