@@ -1,6 +1,7 @@
 """Parameter groups of a cascade, worked out by hand."""
 
 import pytest
+from torch import nn
 
 from cascadekit.engine import HeadLearningRate
 from cascadekit.engine.head_learning_rate import head_factor
@@ -43,6 +44,67 @@ def test_heads_learn_by_the_inverse_of_their_loss_weight(tiny, rule, factors, sc
         # The step of decay is rate * decay: the same for all, unless Caffe's way is asked for.
         step = RATE * DECAY * (factor if scale_weight_decay else 1)
         assert rate * decay == pytest.approx(step), name
+
+
+CAFFE = {"scale_weight_decay": True, "bias_lr": 2.0}
+DETECTRON = {"bias_lr": 2.0, "bias_weight_decay": 0.0, "norm_weight_decay": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("rules", "name", "rate", "step"),
+    [
+        # Rate over the base's, and step of decay (rate * decay) over the base's, of each code.
+        # Caffe: multipliers 1, 2, 4 of weights and 2, 4, 8 of biases, which decay takes as well.
+        (CAFFE, "roi_head.bbox_head.0.fc_cls.weight", 1, 1),
+        (CAFFE, "roi_head.bbox_head.1.fc_cls.weight", 2, 2),
+        (CAFFE, "roi_head.bbox_head.2.shared_fcs.0.weight", 4, 4),
+        (CAFFE, "roi_head.bbox_head.0.fc_cls.bias", 2, 2),
+        (CAFFE, "roi_head.bbox_head.1.shared_fcs.0.bias", 4, 4),
+        (CAFFE, "roi_head.bbox_head.2.fc_reg.bias", 8, 8),
+        (CAFFE, "rpn_head.rpn_conv.weight", 1, 1),
+        (CAFFE, "rpn_head.rpn_conv.bias", 2, 2),
+        (CAFFE, "backbone.stem.bias", 1, 1),  # VGG's biases are as its weights
+        (CAFFE, "neck.norm.bias", 1, 1),
+        # Detectron: the heads' gradient is scaled, then decay is added; no decay of biases
+        (DETECTRON, "roi_head.bbox_head.2.fc_cls.weight", 4, 1),
+        (DETECTRON, "roi_head.bbox_head.0.fc_cls.bias", 2, 0),
+        (DETECTRON, "roi_head.bbox_head.2.fc_cls.bias", 8, 0),
+        (DETECTRON, "rpn_head.rpn_reg.weight", 1, 1),
+        (DETECTRON, "rpn_head.rpn_reg.bias", 2, 0),
+        (DETECTRON, "neck.norm.weight", 1, 0),
+        (DETECTRON, "neck.norm.bias", 1, 0),  # of a norm, so no bias
+        (DETECTRON, "backbone.stem.weight", 1, 1),
+        (DETECTRON, "roi_head.bbox_head.1.norm.bias", 2, 0),  # a norm in a head has its factor
+        # alone
+        ({"norm_weight_decay": 3 * DECAY}, "roi_head.bbox_head.1.norm.weight", 2, 3),
+        ({"bias_weight_decay": 3 * DECAY}, "roi_head.bbox_head.2.fc_cls.bias", 4, 3),
+        ({"bias_lr": 3.0, "backbone_lr": 0.1}, "neck.lateral_convs.0.conv.bias", 3, 3),
+        ({"bias_lr": 3.0, "backbone_lr": 0.1}, "backbone.stem.bias", 0.1, 0.1),
+        ({"norm_weight_decay": None, "bias_weight_decay": None}, "neck.norm.bias", 1, 1),
+        ({}, "roi_head.bbox_head.2.fc_cls.bias", 4, 1),
+    ],
+)
+def test_rules_of_biases_and_norms(tiny, rules, name, rate, step):
+    model = tiny()
+    model.neck.norm = nn.GroupNorm(2, 8)
+    model.roi_head.bbox_head[1].norm = nn.BatchNorm2d(8)
+    found = groups(model, rules)
+    assert set(found) == {name for name, _ in model.named_parameters()}
+    assert found[name][0] == pytest.approx(RATE * rate)
+    assert found[name][0] * found[name][1] == pytest.approx(RATE * DECAY * step)
+
+
+@pytest.mark.parametrize("rule", ["decay", "avg"])
+def test_losses_scaled_alone_need_no_rates(tiny, rule):
+    """Mmdetection's way: the stage weights scale the losses and nothing makes up for it."""
+    found = groups(tiny(stage_loss=rule, loss_scaling="loss_only"))
+    assert set(found.values()) == {(RATE, DECAY)}
+
+
+def test_a_model_without_stages_has_one_rate(tiny):
+    model = tiny()
+    model.roi_head = None
+    assert set(groups(model).values()) == {(RATE, DECAY)}
 
 
 def test_mask_heads_are_not_scaled(tiny):
@@ -106,6 +168,21 @@ def test_unknown_option():
         InputError, match=r"paramwise_cfg\.backbone_rl: .*Did you mean 'backbone_lr"
     ):
         HeadLearningRate({"optimizer": {"type": "SGD", "lr": 1}}, {"backbone_rl": 1})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"bias_lr": "2"}, r"paramwise_cfg\.bias_lr must be a number of 0 or more, got '2'"),
+        ({"bias_lr": None}, r"paramwise_cfg\.bias_lr must be"),
+        ({"backbone_lr": -1}, r"paramwise_cfg\.backbone_lr must be"),
+        ({"bias_weight_decay": -0.1}, r"paramwise_cfg\.bias_weight_decay must be"),
+        ({"norm_decay": 0}, r"paramwise_cfg\.norm_decay: .*knows"),
+    ],
+)
+def test_faults(options, message):
+    with pytest.raises(InputError, match=message):
+        HeadLearningRate({"optimizer": {"type": "SGD", "lr": 1}}, options)
 
 
 def test_the_config_it_is_given_is_not_changed(tiny):
