@@ -6,6 +6,7 @@ import os
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,15 @@ from cascadekit.registry import DATASETS
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
+Paths = str | Sequence[str]
 
-def read_voc_classes(image_dir: str, ann_dir: str | None = None) -> tuple[str, ...]:
-    """Class names of a folder of VOC xml files, sorted, as `VOCDataset` reads them.
+
+def read_voc_classes(image_dir: Paths, ann_dir: Paths | None = None) -> tuple[str, ...]:
+    """Class names of VOC xml files, sorted, as `VOCDataset` reads them.
 
     Args:
-        image_dir: folder of the pictures.
-        ann_dir: folder of the xml files; None means beside the pictures.
+        image_dir: folder of the pictures, or several.
+        ann_dir: folder of the xml files, one for each; None means beside the pictures.
 
     Returns:
         K names from all xml files, also those outside a split, so that all splits agree.
@@ -42,7 +45,35 @@ def read_voc_classes(image_dir: str, ann_dir: str | None = None) -> tuple[str, .
     Raises:
         InputError: no xml file there, one that is not xml, or an object without a name.
     """
-    return _classes_of(_xml_files(image_dir if ann_dir is None else ann_dir))
+    places = _places(image_dir, ann_dir, None)
+    return _classes_of([file for place in places for file in _xml_files(place.annotations)])
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where one part of a data set lies: folders of pictures and xml files, and its split file."""
+
+    pictures: str
+    annotations: str
+    split: str | None
+
+
+def _places(image_dir: Paths, ann_dir: Paths | None, split_file: Paths | None) -> list[_Place]:
+    """The parts of a data set; each argument is one path or as many as there are parts."""
+    images = _each(image_dir)
+    annotations = images if ann_dir is None else _each(ann_dir)
+    splits = [None] * len(images) if split_file is None else _each(split_file)
+    if not images or not len(images) == len(annotations) == len(splits):
+        raise InputError(
+            "image_dir, ann_dir and split_file must be one path each, or lists of one length, got "
+            f"{len(images)}, {len(annotations)} and {len(splits)} paths"
+        )
+    return [_Place(*paths) for paths in zip(images, annotations, splits, strict=True)]
+
+
+def _each(paths: Paths) -> list[str]:
+    several = isinstance(paths, Sequence) and not isinstance(paths, str)
+    return [os.fspath(path) for path in (paths if several else [paths])]
 
 
 def _classes_of(files: Sequence[Path]) -> tuple[str, ...]:
@@ -63,16 +94,17 @@ def _xml_files(ann_dir: str) -> list[Path]:
     return files
 
 
-def _split_files(ann_dir: str, split_file: str) -> list[Path]:
+def _split_files(place: _Place) -> list[Path]:
     """The xml files whose stems a split file lists (a second column, as in VOC, is ignored)."""
+    split_file = Path(str(place.split))
     try:
-        lines = Path(split_file).read_text(encoding="utf-8").splitlines()
+        lines = split_file.read_text(encoding="utf-8").splitlines()
     except OSError:
-        folder = Path(split_file).parent
+        folder = split_file.parent
         near = [p.name for p in folder.glob("*.txt")] if folder.is_dir() else []
         raise InputError(
-            f"split file not found: {split_file!r} (looked for {Path(split_file).absolute()})."
-            f"{did_you_mean(Path(split_file).name, near)}"
+            f"split file not found: {place.split!r} (looked for {split_file.absolute()})."
+            f"{did_you_mean(split_file.name, near)}"
         ) from None
     stems = [line.split()[0] for line in lines if line.strip()]
     if not stems:
@@ -80,7 +112,7 @@ def _split_files(ann_dir: str, split_file: str) -> list[Path]:
     twice = [stem for stem, count in Counter(stems).items() if count > 1]
     if twice:
         raise InputError(f"{split_file} lists {twice[0]!r} twice")
-    files = [Path(ann_dir) / f"{stem}.xml" for stem in stems]
+    files = [Path(place.annotations) / f"{stem}.xml" for stem in stems]
     for file in files:
         if not file.is_file():
             raise InputError(f"{split_file} lists {file.stem!r}, but there is no {file}")
@@ -160,9 +192,9 @@ class VOCDataset(BaseDataset):
 
     def __init__(
         self,
-        image_dir: str,
-        ann_dir: str | None = None,
-        split_file: str | None = None,
+        image_dir: Paths,
+        ann_dir: Paths | None = None,
+        split_file: Paths | None = None,
         pipeline: Sequence[Any] = (),
         classes: Sequence[str] | None = None,
         one_based: bool = True,
@@ -174,7 +206,9 @@ class VOCDataset(BaseDataset):
         """Read and check the annotations.
 
         Args:
-            image_dir: folder of the pictures, e.g. VOC2007/JPEGImages.
+            image_dir: folder of the pictures, e.g. VOC2007/JPEGImages; or a list of folders, such
+                as those of VOC 2007 and 2012, whose pictures come one after the other; then the
+                next two are lists as well, or None.
             ann_dir: folder of the xml files, e.g. VOC2007/Annotations; None: beside the pictures.
             split_file: text file with one stem a line, e.g. VOC2007/ImageSets/Main/trainval.txt;
                 None takes every xml.
@@ -193,15 +227,14 @@ class VOCDataset(BaseDataset):
         Raises:
             InputError: a fault of the files or arguments; the message names it.
         """
-        self.ann_dir = os.fspath(image_dir if ann_dir is None else ann_dir)
-        self.split_file = split_file
+        self.places = _places(image_dir, ann_dir, split_file)
         self.classes = classes
         self.one_based = one_based
         self.keep_empty = keep_empty
         self.min_size = min_size
         self.tally = Tally()
         super().__init__(
-            data_prefix={"img": os.fspath(image_dir)},
+            data_prefix={"img": ""},  # each record has its whole path
             indices=indices,
             pipeline=list(pipeline),
             test_mode=test_mode,
@@ -210,26 +243,37 @@ class VOCDataset(BaseDataset):
     @property
     def source(self) -> str:
         """What messages call this data set."""
-        return self.ann_dir if self.split_file is None else str(self.split_file)
+        return ", ".join(place.split or place.annotations for place in self.places)
 
     def load_data_list(self) -> list[Record]:
         """Records of all pictures, sorted by name or in the order of the split file."""
-        image_dir = self.data_prefix["img"]
-        check_image_dir(image_dir)
-        files = everything = _xml_files(self.ann_dir)
-        if self.split_file is not None:
-            files = _split_files(self.ann_dir, self.split_file)
-        names = select_classes(_classes_of(everything), self.classes, self.ann_dir)
-        pictures = {name.lower(): name for name in sorted(os.listdir(image_dir))}
+        everything, chosen = [], []
+        for place in self.places:
+            check_image_dir(place.pictures)
+            files = _xml_files(place.annotations)
+            everything += files
+            chosen += [(place, files if place.split is None else _split_files(place))]
+        folders = ", ".join(place.annotations for place in self.places)
+        names = select_classes(_classes_of(everything), self.classes, folders)
         self._metainfo["classes"] = names
         self._metainfo["has_masks"] = False
-        return [self._read(file, pictures, names) for file in files]
+        records = []
+        for place, files in chosen:
+            pictures = {name.lower(): name for name in sorted(os.listdir(place.pictures))}
+            records += [self._read(file, place.pictures, pictures, names) for file in files]
+        ((name, count),) = Counter(record["img_id"] for record in records).most_common(1)
+        if count > 1:
+            raise InputError(f"{self.source}: {count} pictures are named {name!r}")
+        return records
 
-    def _read(self, file: Path, pictures: dict[str, str], names: tuple[str, ...]) -> Record:
+    def _read(
+        self, file: Path, folder: str, pictures: dict[str, str], names: tuple[str, ...]
+    ) -> Record:
         """One record.
 
         Args:
             file: the xml.
+            folder: of the pictures.
             pictures: file names in the folder of pictures, by lower-case name.
             names: classes in label order.
 
@@ -237,7 +281,7 @@ class VOCDataset(BaseDataset):
             What `records` describes; `instances` may be empty.
         """
         root = _parse(file)
-        picture = _find_picture(root, file, pictures, self.data_prefix["img"])
+        picture = _find_picture(root, file, pictures, folder)
         width, height = _read_size(root, picture, file)
         record: Record = {
             "img_path": str(picture),

@@ -148,6 +148,48 @@ def test_which_pictures_are_kept(devkit, arguments, count):
     assert len(devkit(**arguments)) == count
 
 
+@pytest.fixture
+def years(tmp_path):
+    """Two devkits, as VOC 2007 and 2012: lists of their folders of pictures, xml and splits."""
+    for year, name, kind in (("2007", "000001", "cat"), ("2012", "2008_000002", "dog")):
+        for folder in ("Annotations", "JPEGImages"):
+            (tmp_path / year / folder).mkdir(parents=True)
+        for stem in (name, f"{name}x"):
+            picture(tmp_path / year / "JPEGImages" / f"{stem}.jpg")
+            (tmp_path / year / "Annotations" / f"{stem}.xml").write_text(xml(item(kind)))
+        (tmp_path / year / "trainval.txt").write_text(f"{name}\n")
+    return [
+        [str(tmp_path / year / part) for year in ("2007", "2012")]
+        for part in ("JPEGImages", "Annotations", "trainval.txt")
+    ]
+
+
+def test_several_years_follow_each_other(years):
+    dataset = VOCDataset(*years)
+    records = [dataset.get_data_info(i) for i in range(len(dataset))]
+    assert [r["img_id"] for r in records] == ["000001", "2008_000002"]
+    assert [r["img_path"].split("/")[-3] for r in records] == ["2007", "2012"]
+    assert [r["instances"][0]["label"] for r in records] == [0, 1]
+    classes = read_voc_classes(*years[:2])
+    assert dataset.metainfo["classes"] == classes == ("cat", "dog")  # of both together
+    assert dataset.source == ", ".join(years[2])
+    assert len(VOCDataset(*years[:2])) == 4  # without split files all
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda i, a, s: (i, a, s[0]), "got 2, 2 and 1 paths"),
+        (lambda i, a, s: (i, a[0], s), "got 2, 1 and 2 paths"),
+        (lambda i, a, s: ([], [], []), "got 0, 0 and 0 paths"),
+        (lambda i, a, s: (i[:1] * 2, a[:1] * 2, s[:1] * 2), "2 pictures are named '000001'"),
+    ],
+)
+def test_faults_of_several_years(years, change, message):
+    with pytest.raises(InputError, match=message):
+        VOCDataset(*change(*years))
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
