@@ -140,12 +140,11 @@ class CascadeRCNN(BaseModel):
             proposals = stored_proposals(samples)
         else:
             anchors = self.rpn_head(pyramid)
+            losses.update(self.rpn_head.loss(anchors, infos, targets, generator))
             proposals = self.rpn_head.propose(anchors, infos)  # detached
         if self.roi_head is not None:
             stages = self.roi_head(pyramid, proposals, infos, targets, generator)
             losses.update(self.roi_head.loss(pyramid, stages, targets))
-        if self.rpn_head is not None:
-            losses.update(self.rpn_head.loss(anchors, infos, targets, generator))
         return losses
 
     def predict(self, images: Tensor, samples: Sequence[Any]) -> list[Prediction]:

@@ -68,6 +68,7 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
             "test_proposals": (1000, 1000),
         },
         "PyramidRoIAlign": {"sampling_ratio": 2},
+        "MaskHead": {"target_samples": 2},
     },
     "mmdet": {
         "CascadeRoIHead": {
@@ -101,6 +102,7 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
             "test_proposals": (1000, 1000),
         },
         "PyramidRoIAlign": {"sampling_ratio": 0},
+        "MaskHead": {"target_samples": 0},
     },
     "detectron2": {
         "CascadeRoIHead": {
@@ -134,6 +136,7 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
             "test_proposals": (1000, 1000),
         },
         "PyramidRoIAlign": {"sampling_ratio": 0},
+        "MaskHead": {"target_samples": 0},
     },
 }
 
@@ -187,6 +190,7 @@ PLACES = {
     "CascadeRoIHead": "roi_head",
     "RPNHead": "rpn_head",
     "PyramidRoIAlign": "roi_head.box_pool, .mask_pool",
+    "MaskHead": "roi_head.mask_head",
 }
 
 

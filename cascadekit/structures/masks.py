@@ -141,7 +141,9 @@ def _taps(
     return low, high, (1 - part) * inside, part * inside
 
 
-def crop_and_resize(masks: InstanceMasks, index: Tensor, boxes: Tensor, size: int) -> Tensor:
+def crop_and_resize(
+    masks: InstanceMasks, index: Tensor, boxes: Tensor, size: int, samples: int = 2
+) -> Tensor:
     """Mask targets: the part of each object that lies in a box, on a size x size grid.
 
     Args:
@@ -149,36 +151,50 @@ def crop_and_resize(masks: InstanceMasks, index: Tensor, boxes: Tensor, size: in
         index: (R,) int64, which object each box is for; R may be 0.
         boxes: (R, 4) xyxy pixels of the same picture.
         size: side of the grid.
+        samples: bilinear readings per cell and axis; 0: as many as the cell has pixels.
 
     Returns:
-        (R, size, size) float32, 0 or 1: the mean of 2 x 2 bilinear readings per cell, cut at 0.5.
+        (R, size, size) float32, 0 or 1: the mean of the readings of each cell, cut at 0.5.
 
-    Source: RoIAlign of the bitmap (aligned, 2 samples) as in mmdetection and torchvision, which
-    take as many samples as pixels; Detectron redraws the polygon instead.
+    Source: RoIAlign of the bitmap, aligned. mmdetection, and detectron2 with bitmaps, take as many
+    samples as pixels; Detectron redraws the polygon instead.
     """
-    samples = 2
-    count = size * samples
+    if samples > 0:
+        return _read_cells(masks, index, boxes, size, (samples, samples))
+    counts = ((boxes[:, 2:] - boxes[:, :2]) / size).ceil().clamp(min=1).long()  # (R, 2), x and y
+    cells = boxes.new_zeros(len(boxes), size, size)
+    for x, y in counts.unique(dim=0).tolist():  # boxes of one count together
+        rows = (counts == counts.new_tensor([x, y])).all(1).nonzero()[:, 0]
+        cells[rows] = _read_cells(masks, index[rows], boxes[rows], size, (y, x))
+    return cells
+
+
+def _read_cells(
+    masks: InstanceMasks, index: Tensor, boxes: Tensor, size: int, samples: tuple[int, int]
+) -> Tensor:
+    """`crop_and_resize` with one number of readings (down, across) for all boxes."""
+    down, across = samples
     low_y, high_y, weight_low_y, weight_high_y = _taps(
-        boxes[:, 1], boxes[:, 3] - boxes[:, 1], count, masks.height
+        boxes[:, 1], boxes[:, 3] - boxes[:, 1], size * down, masks.height
     )
     low_x, high_x, weight_low_x, weight_high_x = _taps(
-        boxes[:, 0], boxes[:, 2] - boxes[:, 0], count, masks.width
+        boxes[:, 0], boxes[:, 2] - boxes[:, 0], size * across, masks.width
     )
     x1, y1, x2, y2 = masks.windows[index].unbind(1)
     offset = masks.offsets()[index]
     # One more zero at the end: readings outside the window go there.
     pixels = torch.cat([masks.pixels, masks.pixels.new_zeros(1)])
-    grid = boxes.new_zeros(len(boxes), count, count)
+    grid = boxes.new_zeros(len(boxes), size * down, size * across)
     for y, weight_y in ((low_y, weight_low_y), (high_y, weight_high_y)):
         for x, weight_x in ((low_x, weight_low_x), (high_x, weight_high_x)):
             inside_y = (y >= y1[:, None]) & (y < y2[:, None])
             inside_x = (x >= x1[:, None]) & (x < x2[:, None])
             row = offset[:, None] + (y - y1[:, None]) * (x2 - x1)[:, None]
-            place = row[:, :, None] + (x - x1[:, None])[:, None, :]  # (R, count, count)
+            place = row[:, :, None] + (x - x1[:, None])[:, None, :]  # (R, rows, columns)
             inside = inside_y[:, :, None] & inside_x[:, None, :]
             value = pixels[torch.where(inside, place, len(pixels) - 1)]
             grid += value * weight_y[:, :, None] * weight_x[:, None, :]
-    cells = grid.view(-1, size, samples, size, samples).mean((2, 4))  # (R, size, size)
+    cells = grid.view(-1, size, down, size, across).mean((2, 4))  # (R, size, size)
     return (cells >= 0.5).float()
 
 

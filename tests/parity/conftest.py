@@ -266,7 +266,6 @@ def our_config(stages, masks, agnostic, sampling):
         "stage_ious": IOUS[:stages],
         "delta_stds": STDS[:stages],
         "sampler": everything,
-        "mask_strategy": "d",  # mmdet's: a mask head per stage
     }
     if masks:
         pool = {**roi_head["box_pool"], "output_size": 14}
@@ -274,6 +273,7 @@ def our_config(stages, masks, agnostic, sampling):
         roi_head |= {"mask_pool": pool, "mask_head": {"type": kit + "MaskHead", **head}}
     return {
         "type": kit + "CascadeRCNN",
+        "recipe": "mmdet",
         "num_classes": K,
         "data_preprocessor": {
             **their_config(stages, masks, agnostic, sampling)["data_preprocessor"],

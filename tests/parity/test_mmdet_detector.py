@@ -1,25 +1,17 @@
-"""Whole detectors with mmdetection 3.3's weights: the same keys, the same numbers.
+"""Whole detectors with mmdetection 3.3's weights and recipe: the same keys, the same numbers.
 
-Two rules of inference differ on purpose, and the tests follow mmdet's with our parts:
-
-- mmdet averages the LOGITS that each head gave on its own stage's rois, we (as the paper) the
-  probabilities of all heads on the last stage's rois;
-- mmdet clips the boxes between stages, we do not. Either the test clips, or the proposals lie so
-  far inside that nothing is clipped; that is asserted.
+Small detectors, so that everything is compared: each stage's rois, logits and boxes, detections,
+masks, all losses and all gradients. Samples are so large that nothing is random.
 """
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import pytest
 import torch
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from cascadekit.models import CascadeRCNN
 from cascadekit.models.roi_heads.mask_head import predict_masks
-from cascadekit.structures import boxes as box_ops
 from cascadekit.structures.masks import paste
 from cascadekit.structures.samples import Proposals, image_infos, to_targets
 
@@ -30,21 +22,19 @@ def their_proposals(theirs, maps, samples) -> list[InstanceData]:
     return theirs.rpn_head.predict(maps, samples, rescale=False)
 
 
-def as_proposals(results: list[InstanceData]) -> Proposals:
-    return Proposals.from_list([r.bboxes for r in results], [r.scores for r in results])
-
-
-def inner_proposals(small, samples, keep=(0, 1000)) -> list[InstanceData]:
-    """Boxes so far inside that no stage reaches the border; those on objects with such sides."""
+def boxes_around_objects(small, samples) -> list[InstanceData]:
+    """Boxes on and beside the objects, many of them good enough for every stage."""
     results = []
     for sample in samples:
         objects = sample.gt_instances.bboxes
         boxes = objects.repeat(30, 1) + torch.randn(30 * len(objects), 4) * 3
-        sides = boxes[:, 2:] - boxes[:, :2]
-        boxes = boxes[(sides > keep[0]).all(1) & (sides <= keep[1]).all(1)]
         boxes = torch.cat([boxes, small.inner_boxes(sample.img_shape, 40, 8, 30)])
         results.append(InstanceData(bboxes=boxes, scores=torch.rand(len(boxes))))
     return results
+
+
+def as_proposals(results: list[InstanceData]) -> Proposals:
+    return Proposals.from_list([r.bboxes for r in results], [r.scores for r in results])
 
 
 def record_stages(theirs) -> list[dict]:
@@ -61,35 +51,19 @@ def record_stages(theirs) -> list[dict]:
     return seen
 
 
-def assert_nothing_clipped(sizes, boxes: Tensor, index: Tensor) -> None:
-    for number, size in enumerate(sizes):
-        own = boxes[index == number]
-        assert torch.equal(own, box_ops.clip(own, *size)), "the test's premise: no clipping"
-
-
-def follow_their_rule(ours: CascadeRCNN, pyramid, proposals: Proposals, infos):
-    """Our parts in mmdet's order: clip between stages, average logits of own rois."""
-    roi_head, recorded = ours.roi_head, []
-    for k in range(roi_head.num_stages):
-        index = proposals.image_index
-        pooled = roi_head.box_pool(pyramid, proposals.boxes, index)
-        logits, deltas = roi_head.bbox_head[k](pooled)
-        decoded = roi_head.bbox_coder[k].decode(proposals.boxes, deltas)  # (R, G, 4)
-        sizes = torch.tensor([info.size for info in infos])[index][:, None]  # (R, 1, 2)
-        decoded = box_ops.clip(decoded, sizes[..., 0], sizes[..., 1])
-        recorded.append((proposals.boxes, logits, decoded))
-        rows = torch.arange(len(index))
-        column = logits[:, :-1].argmax(1) if decoded.shape[1] > 1 else torch.zeros_like(index)
-        proposals = replace(proposals, boxes=decoded[rows, column])
-    scores = torch.stack([logits for _, logits, _ in recorded]).mean(0).softmax(1)
-    return recorded, scores
-
-
 def assert_same_detections(compare, name, found, expected):
     assert len(found) == len(expected) > 3
     assert torch.equal(found.labels, expected.labels)
     compare(f"{name}: scores", found.scores, expected.scores)
     compare(f"{name}: boxes", found.boxes, expected.bboxes)
+
+
+def assert_same_masks(prediction, expected) -> None:
+    """Bitmaps of the whole picture, but for pixels that rounding puts beyond 0.5."""
+    found = prediction.detections
+    bitmaps = paste(found.mask_probs, found.boxes, *prediction.info.size).to_bitmaps()
+    assert (bitmaps.bool() != expected).float().mean() < 1e-5
+    assert 0.002 < bitmaps.float().mean() < 0.9
 
 
 @torch.no_grad()
@@ -103,70 +77,50 @@ def test_preprocessing(pair, compare):
 @torch.no_grad()
 @pytest.mark.parametrize("sampling", [2, 0])
 @pytest.mark.parametrize("agnostic", [True, False])
-def test_cascade_from_pictures_to_detections(pair, compare, agnostic, sampling):
-    """Everything on the same picture; between stages the test clips as mmdet does."""
+def test_every_stage_of_a_cascade(pair, compare, agnostic, sampling):
     ours, theirs, data, _ = pair(agnostic=agnostic, sampling=sampling)
     images, samples = data["inputs"], data["data_samples"]
     seen = record_stages(theirs)
+    expected = theirs.predict(images, samples, rescale=False)
     their_maps = theirs.extract_feat(images)
-    expected = theirs.roi_head.predict(
-        their_maps, their_proposals(theirs, their_maps, samples), samples
-    )
-    pyramid = ours.extract(images)
+    pyramid, stages = ours.run_stages(images, samples)
     for a, b in zip(pyramid, their_maps, strict=True):
         compare("detector: pyramid", a, b)
-    infos = image_infos(samples)
-    proposals = ours.rpn_head.propose(ours.rpn_head(pyramid), infos)
-    recorded, scores = follow_their_rule(ours, pyramid, proposals, infos)
-    assert len(recorded) == len(seen) == 3
-    for number, ((rois, logits, _), stage) in enumerate(zip(recorded, seen, strict=True), start=1):
-        compare(f"stage {number}: rois", rois, stage["rois"][:, 1:])
-        compare(f"stage {number}: logits", logits, stage["cls_score"])
-    # The first stage's rois are the same under both rules: our own loop gives it as it stands.
-    stages = ours.roi_head(pyramid, proposals)
-    compare("stage 1 in our loop: logits", stages[0].logits, seen[0]["cls_score"])
-    compare("stage 1 in our loop: deltas", stages[0].deltas.flatten(1), seen[0]["bbox_pred"])
-    for number, info in enumerate(infos):
-        rows = proposals.image_index == number
-        found = ours.roi_head.postprocess(recorded[-1][2][rows], scores[rows], info)
-        assert_same_detections(compare, "cascade detections", found, expected[number])
+    for stage, other in zip(stages, seen, strict=True):
+        number = stage.stage + 1
+        compare(f"stage {number}: rois", stage.proposals.boxes, other["rois"][:, 1:])
+        compare(f"stage {number}: logits", stage.logits, other["cls_score"])
+        compare(f"stage {number}: deltas", stage.deltas.flatten(1), other["bbox_pred"])
+    moved = (stages[2].boxes - stages[0].proposals.boxes).abs().max()
+    assert moved > 3  # pixels: the regressors do something
+    for prediction, sample in zip(ours.predict(images, samples), expected, strict=True):
+        found = prediction.detections
+        assert_same_detections(compare, "cascade detections", found, sample.pred_instances)
 
 
 @torch.no_grad()
-def test_cascade_loop_on_inner_boxes(pair, small, compare):
-    """Our own loop as it stands: where nothing is clipped all three stages are mmdet's."""
-    ours, theirs, data, _ = pair()
-    images, samples = data["inputs"], data["data_samples"]
-    given = inner_proposals(small, samples)
-    seen = record_stages(theirs)
-    theirs.roi_head.predict(theirs.extract_feat(images), given, samples)
-    _, stages = ours.run_stages(images, samples, as_proposals(given))
-    for number, (stage, other) in enumerate(zip(stages, seen, strict=True), start=1):
-        assert_nothing_clipped(small.sizes, stage.boxes, stage.proposals.image_index)
-        compare(f"our loop, stage {number}: rois", stage.proposals.boxes, other["rois"][:, 1:])
-        compare(f"our loop, stage {number}: logits", stage.logits, other["cls_score"])
-    moved = (stages[2].boxes - stages[0].proposals.boxes).abs().max()
-    assert moved > 3  # pixels: the regressors do something
+@pytest.mark.parametrize("stages", [1, 3])
+@pytest.mark.parametrize("agnostic", [True, False])
+def test_masks(pair, compare, stages, agnostic):
+    ours, theirs, data, _ = pair(stages=stages, masks=True, agnostic=agnostic)
+    expected = theirs.predict(data["inputs"], data["data_samples"], rescale=False)
+    predictions = ours.predict(data["inputs"], data["data_samples"])
+    name = "Cascade Mask R-CNN detections" if stages > 1 else "Mask R-CNN detections"
+    for prediction, sample in zip(predictions, expected, strict=True):
+        other = sample.pred_instances
+        assert_same_detections(compare, name, prediction.detections, other)
+        assert_same_masks(prediction, other.masks)
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("agnostic", [True, False])
-@pytest.mark.parametrize("masks", [False, True])
-def test_one_stage_as_it_stands(pair, compare, agnostic, masks):
-    """Faster and Mask R-CNN have no stages to disagree about: the public `predict`."""
-    ours, theirs, data, _ = pair(stages=1, masks=masks, agnostic=agnostic)
+def test_faster_rcnn(pair, compare, agnostic):
+    ours, theirs, data, _ = pair(stages=1, agnostic=agnostic)
     expected = theirs.predict(data["inputs"], data["data_samples"], rescale=False)
     predictions = ours.predict(data["inputs"], data["data_samples"])
-    name = "Mask R-CNN detections" if masks else "Faster R-CNN detections"
     for prediction, sample in zip(predictions, expected, strict=True):
-        found = prediction.detections
-        assert_same_detections(compare, name, found, sample.pred_instances)
-        if masks:
-            bitmaps = paste(found.mask_probs, found.boxes, *prediction.info.size).to_bitmaps()
-            wrong = bitmaps.bool() != sample.pred_instances.masks
-            # Only pixels that rounding puts on the other side of 0.5.
-            assert wrong.float().mean() < 1e-5
-            assert 0.002 < bitmaps.float().mean() < 0.9
+        found, other = prediction.detections, sample.pred_instances
+        assert_same_detections(compare, "Faster R-CNN detections", found, other)
 
 
 @torch.no_grad()
@@ -176,7 +130,7 @@ def test_masks_of_given_boxes(pair, small, mmdet, compare, stages):
     from mmdet.models.test_time_augs import merge_aug_masks
 
     ours, theirs, data, _ = pair(stages=stages, masks=True)
-    boxes = [result.bboxes for result in inner_proposals(small, data["data_samples"])]
+    boxes = [result.bboxes for result in boxes_around_objects(small, data["data_samples"])]
     index = torch.cat([torch.full((len(b),), i) for i, b in enumerate(boxes)])
     maps = theirs.extract_feat(data["inputs"])
     pooled = ours.roi_head.mask_pool(ours.extract(data["inputs"]), torch.cat(boxes), index)
@@ -192,70 +146,64 @@ def test_masks_of_given_boxes(pair, small, mmdet, compare, stages):
     compare("mask probabilities, mean of heads", own, merged[torch.arange(len(index)), labels])
 
 
-@pytest.mark.parametrize("agnostic", [True, False])
-def test_training_losses_and_gradients(pair, small, compare, agnostic):
-    """All three stages' losses and all gradients, on boxes that are not clipped.
+def their_losses(losses: dict) -> dict[str, Tensor]:
+    """Losses of mmdet by our names; lists over levels added up."""
+    named = {}
+    for name, value in losses.items():
+        total = sum(value) if isinstance(value, (list, tuple)) else value.reshape(())
+        if name.startswith("loss_rpn_"):
+            named["rpn.loss_" + name.removeprefix("loss_rpn_")] = total
+        elif "loss" in name:
+            stage, part = name.split(".") if name[0] == "s" else ("s0", name)
+            named[f"stage{int(stage[1:]) + 1}.{part}"] = total
+    return named
 
-    With samples large enough for everything nothing is random. Mask targets are compared apart:
-    the two read the bitmaps with other numbers of samples.
-    """
-    ours, theirs, data, _ = pair(agnostic=agnostic)
+
+@pytest.mark.parametrize(
+    ("stages", "masks", "agnostic"),
+    [
+        (3, True, True),  # Cascade Mask R-CNN, all losses at once
+        (3, False, False),
+        (1, True, False),  # Mask R-CNN
+        (1, False, True),
+    ],
+)
+def test_losses_and_gradients_from_pictures(pair, small, compare, stages, masks, agnostic):
+    """The public `loss`, and the gradient of every parameter."""
+    ours, theirs, data, _ = pair(stages=stages, masks=masks, agnostic=agnostic)
     images, samples = data["inputs"], data["data_samples"]
-    given = inner_proposals(small, samples)
-    proposals, targets = as_proposals(given), to_targets(samples)
-    expected = theirs.roi_head.loss(theirs.extract_feat(images), given, samples)
-    pyramid = ours.extract(images)
-    stages = ours.roi_head(pyramid, proposals, targets)
-    for stage in stages:
-        assert_nothing_clipped(small.sizes, stage.boxes, stage.proposals.image_index)
-        assert 10 < (stage.matches.labels < small.classes).sum() < len(stage.matches.labels) - 10
-    losses = ours.roi_head.loss(pyramid, stages, targets)
-    for k in range(3):
-        for part in ("loss_cls", "loss_bbox"):
-            compare(
-                f"stage {k + 1} {part}", losses[f"stage{k + 1}.{part}"], expected[f"s{k}.{part}"]
-            )
-    sum(value for name, value in losses.items() if "loss" in name).backward()
-    sum(value for name, value in expected.items() if "loss" in name).backward()
+    theirs.train()
+    ours.train()
+    expected = their_losses(theirs.loss(images, samples))
+    losses = {name: value for name, value in ours.loss(images, samples).items() if "loss" in name}
+    assert losses.keys() == expected.keys() and len(losses) == 2 + stages * (2 + masks)
+    for name, value in losses.items():
+        compare(f"detector: {name}", value, expected[name])
+    sum(losses.values()).backward()
+    sum(expected.values()).backward()
     their_gradients = {small.our_name(n): p.grad for n, p in theirs.named_parameters()}
     compared = 0
     for name, parameter in ours.named_parameters():
-        if not name.startswith("rpn_head") and parameter.grad is not None:
-            compare("gradients of the cascade's losses", parameter.grad, their_gradients[name])
+        if parameter.grad is not None:
+            compare("gradients of all losses", parameter.grad, their_gradients[name])
             compared += 1
     assert compared > 60
 
 
-def test_training_losses_from_pictures(pair, compare):
-    """The public `loss`: RPN and first stage; later stages start from boxes mmdet clips."""
-    ours, theirs, data, _ = pair()
-    expected = theirs.loss(data["inputs"], data["data_samples"])
-    ours.train()
-    got = ours.loss(data["inputs"], data["data_samples"])
-    compare("detector: RPN class loss", got["rpn.loss_cls"], sum(expected["loss_rpn_cls"]))
-    compare("detector: RPN box loss", got["rpn.loss_bbox"], sum(expected["loss_rpn_bbox"]))
-    compare("detector: stage 1 class loss", got["stage1.loss_cls"], expected["s0.loss_cls"])
-    compare("detector: stage 1 box loss", got["stage1.loss_bbox"], expected["s0.loss_bbox"])
-
-
-def test_mask_losses(pair, small, compare):
-    """One mask head per stage, mmdet's only arrangement.
-
-    mmdet reads a bitmap adaptively and we 2 x 2 times: the same for sides above 28 up to 56 pixels,
-    which all positives of stage 1 have. Later some cells on the outline of other boxes differ.
-    """
-    ours, theirs, data, _ = pair(masks=True)
+@pytest.mark.parametrize("agnostic", [True, False])
+def test_every_stage_trains_on_many_objects(pair, small, compare, agnostic):
+    """From pictures a random network gives later stages few positives; these boxes give many."""
+    ours, theirs, data, _ = pair(agnostic=agnostic, masks=True)
     images, samples = data["inputs"], data["data_samples"]
-    given = inner_proposals(small, samples, keep=(28, 56))
-    proposals, targets = as_proposals(given), to_targets(samples)
-    expected = theirs.roi_head.loss(theirs.extract_feat(images), given, samples)
+    given = boxes_around_objects(small, samples)
+    proposals = as_proposals(given)  # before mmdet renames what is in `given`
+    infos, targets = image_infos(samples), to_targets(samples)
+    expected = their_losses(theirs.roi_head.loss(theirs.extract_feat(images), given, samples))
     pyramid = ours.extract(images)
-    stages = ours.roi_head(pyramid, proposals, targets)
+    stages = ours.roi_head(pyramid, proposals, infos, targets)
+    for stage in stages:
+        assert 10 < stage.positive().sum() < len(stage.proposals) - 10
     losses = ours.roi_head.loss(pyramid, stages, targets)
-    boxes = stages[0].proposals.boxes[stages[0].matches.labels < small.classes]
-    sides = boxes[:, 2:] - boxes[:, :2]
-    assert len(boxes) > 50 and (sides > 28).all() and (sides <= 56).all()
-    compare("stage 1 loss_mask", losses["stage1.loss_mask"], expected["s0.loss_mask"][0])
-    for k in (1, 2):
-        wanted = expected[f"s{k}.loss_mask"].item()
-        assert losses[f"stage{k + 1}.loss_mask"].item() == pytest.approx(wanted, rel=1e-3)
+    assert len(expected) == 9
+    for name, value in expected.items():
+        compare(f"many objects: {name}", losses[name], value)

@@ -73,7 +73,8 @@ def test_windows_round_trip():
     assert len(InstanceMasks.from_crops([], 5, 6).to_bitmaps()) == 0
 
 
-def test_crop_and_resize_equals_roi_align_of_the_bitmaps():
+@pytest.mark.parametrize("samples", [2, 0])  # 0: as many readings as pixels
+def test_crop_and_resize_equals_roi_align_of_the_bitmaps(samples):
     generator = torch.Generator().manual_seed(0)
     bitmaps = torch.zeros(3, 40, 50, dtype=torch.uint8)
     crops = []
@@ -83,12 +84,13 @@ def test_crop_and_resize_equals_roi_align_of_the_bitmaps():
         crops.append(((x1, y1, x2, y2), crop.numpy()))
     rois = torch.rand(40, 4, generator=generator) * 30 - 3
     rois[:, 2:] += rois[:, :2] + torch.rand(40, 2, generator=generator) * 20
+    rois[:, 2:] = torch.maximum(rois[:, 2:], rois[:, :2] + 1)  # at least a pixel
     rois[0] = torch.tensor([-5.0, -5.0, 60.0, 60.0])
     index = torch.arange(40) % 3
     reference = roi_align(
-        bitmaps[:, None].float(), torch.cat([index[:, None], rois], 1), 14, 1.0, 2, aligned=True
+        bitmaps[:, None].float(), torch.cat([index[:, None], rois], 1), 14, 1.0, samples, aligned=True
     )[:, 0]
-    ours = crop_and_resize(InstanceMasks.from_crops(crops, 40, 50), index, rois, 14)
+    ours = crop_and_resize(InstanceMasks.from_crops(crops, 40, 50), index, rois, 14, samples)
     clear = (reference - 0.5).abs() > 1e-5  # ties may fall either way
     assert torch.equal(ours[clear] > 0, reference[clear] >= 0.5)
 
@@ -97,6 +99,7 @@ def test_crop_and_resize_of_nothing():
     masks = InstanceMasks.from_crops([], 8, 8)
     none = torch.zeros(0, dtype=torch.long)
     assert crop_and_resize(masks, none, torch.zeros(0, 4), 28).shape == (0, 28, 28)
+    assert crop_and_resize(masks, none, torch.zeros(0, 4), 28, 0).shape == (0, 28, 28)
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,8 @@ class MaskHead(nn.Module):
         conv_channels: their channels.
         norm_groups: groups of GroupNorm; None: no norm.
         class_agnostic: one mask for all classes instead of one each.
+        target_samples: readings of the true mask per cell and axis of its target; 0: as many as
+            the cell has pixels (see `crop_and_resize`).
 
     Source: Mask R-CNN (He et al. 2017) Figure 4 right. Parameter names follow mmdetection's
     FCNMaskHead.
@@ -40,8 +42,10 @@ class MaskHead(nn.Module):
         conv_channels: int = 256,
         norm_groups: int | None = None,
         class_agnostic: bool = False,
+        target_samples: int = 2,
     ) -> None:
         super().__init__()
+        self.target_samples = target_samples
         self.convs = nn.ModuleList()
         for _ in range(num_convs):
             self.convs.append(ConvNormReLU(in_channels, conv_channels, norm_groups))
@@ -121,7 +125,7 @@ def stage_mask_loss(
         rows = (proposals.image_index == b).nonzero()[:, 0]
         if len(rows) and target.masks is not None:
             wanted[rows] = crop_and_resize(
-                target.masks, gt_index[rows], proposals.boxes[rows], size
+                target.masks, gt_index[rows], proposals.boxes[rows], size, head.target_samples
             )
     return mask_loss(logits, wanted, labels)
 
