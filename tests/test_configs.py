@@ -117,6 +117,7 @@ DEPTH = {"model.backbone.depth", "model.backbone.weights"}
             "shapes/cascade_mask_shapes",
             {IOUS, "model.roi_head.mask_strategy"},
         ),
+        ("fast_r50", "cascade_fast_r50", {IOUS}),
         ("cascade_r50", "cascade_r101", DEPTH),
         ("cascade_mask_r50", "cascade_mask_r101", DEPTH),
     ],

@@ -1,4 +1,7 @@
-"""Detectron's 1x: 90k iterations of 16 images; the learning rate follows the real batch size."""
+"""Detectron's 1x: 90k iterations of 16 images; the learning rate follows the real batch size.
+
+As Detectron: warm-up, biases that learn twice as fast, and no weight decay for them and for norms.
+"""
 
 train_cfg = dict(type="IterBasedTrainLoop", max_iters=90000, val_interval=10000)
 val_cfg = dict(type="ValLoop")
@@ -7,6 +10,7 @@ optim_wrapper = dict(
     type="OptimWrapper",
     optimizer=dict(type="SGD", lr=0.02, momentum=0.9, weight_decay=0.0001),
     constructor="cascadekit.HeadLearningRate",
+    paramwise_cfg=dict(bias_lr=2.0, bias_weight_decay=0.0, norm_weight_decay=0.0),
 )
 param_scheduler = [
     dict(type="LinearLR", start_factor=1 / 3, by_epoch=False, begin=0, end=500),
