@@ -35,7 +35,7 @@ def test_it_resolves_and_every_name_in_it_exists(path):
     for loader in ("train_dataloader", "val_dataloader", "test_dataloader"):
         assert config[loader].dataset.pipeline
     # One pass less over each picture where there is nothing to draw.
-    masks = config.model.roi_head.get("mask_head") is not None
+    masks = (config.model.roi_head or {}).get("mask_head") is not None
     assert config.train_dataloader.dataset.pipeline[-1].with_masks == masks
 
 
@@ -86,9 +86,12 @@ def test_it_builds(path):
     config = load_config(path, options={"model.backbone.weights": None})
     with torch.device("meta"):  # shapes only: no memory, no random numbers
         model = MODELS.build(config.model)
-    stages = len(config.model.roi_head.stage_ious)
-    assert len(model.roi_head.bbox_head) == stages == (3 if "cascade" in path.stem else 1)
-    assert bool(model.roi_head.mask_stages) == ("mask" in path.stem)
+    if path.stem.endswith("_step1"):  # proposals only
+        assert model.roi_head is None and model.rpn_head is not None
+    else:
+        stages = len(config.model.roi_head.stage_ious)
+        assert len(model.roi_head.bbox_head) == stages == (3 if "cascade" in path.stem else 1)
+        assert bool(model.roi_head.mask_stages) == ("mask" in path.stem)
     assert all(p.device.type == "meta" for p in model.parameters())
 
 
@@ -117,6 +120,9 @@ DEPTH = {"model.backbone.depth", "model.backbone.weights"}
             "shapes/cascade_mask_shapes",
             {IOUS, "model.roi_head.mask_strategy"},
         ),
+        ("mscnn/kitti_base", "mscnn/kitti_cascade", {IOUS, "model.roi_head.test_stages"}),
+        ("mscnn/citypersons_base", "mscnn/citypersons_cascade", {IOUS}),
+        ("mscnn/widerface_base", "mscnn/widerface_cascade", {IOUS}),
         ("fast_r50", "cascade_fast_r50", {IOUS}),
         ("cascade_r50", "cascade_r101", DEPTH),
         ("cascade_mask_r50", "cascade_mask_r101", DEPTH),
@@ -132,6 +138,25 @@ def test_masks_only_add(name):
     masked = name.replace("faster", "mask").replace("cascade", "cascade_mask")
     branch = ("model.roi_head.mask_", "train_dataloader.dataset.pipeline.3.with_masks")
     assert all(key.startswith(branch) for key in changes(name, masked))
+
+
+@pytest.mark.parametrize("data", ["kitti", "citypersons", "widerface"])
+def test_the_second_step_of_mscnn_starts_from_the_first(data):
+    differ = ("load_from", "model.backbone.frozen_stages", "model.rpn_head.sampler.choose")
+    differ += ("model.rpn_head.box_weight", "model.roi_head")
+    differ += ("train_cfg.", "optim_wrapper.", "param_scheduler")
+    assert all(
+        key.startswith(differ) for key in changes(f"mscnn/{data}_step1", f"mscnn/{data}_base")
+    )
+    states = []
+    for step in ("step1", "cascade"):
+        config = load_config(ROOT / f"mscnn/{data}_{step}.py")
+        with torch.device("meta"):
+            states.append(MODELS.build(config.model).state_dict())
+    assert config.load_from == f"work_dirs/{data}_step1/iter_10000.pth"
+    first, second = ({name: value.shape for name, value in state.items()} for state in states)
+    assert first.items() <= second.items()
+    assert all(name.startswith("roi_head.") for name in second.keys() - first.keys())
 
 
 @pytest.mark.parametrize("path", named(SHAPES) + SLOW)

@@ -1,0 +1,14 @@
+"""MS-CNN's second step, all heads: 25k iterations of 4 pictures."""
+
+train_cfg = dict(type="IterBasedTrainLoop", max_iters=25000, val_interval=5000)
+val_cfg = dict(type="ValLoop")
+test_cfg = dict(type="TestLoop")
+optim_wrapper = dict(
+    type="OptimWrapper",
+    optimizer=dict(type="SGD", lr=0.0005, momentum=0.9, weight_decay=0.0005),
+    constructor="cascadekit.HeadLearningRate",
+)
+param_scheduler = [
+    dict(type="MultiStepLR", by_epoch=False, milestones=[10000, 20000], gamma=0.1),
+]
+auto_scale_lr = dict(enable=True, base_batch_size=4)
