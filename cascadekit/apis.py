@@ -113,6 +113,19 @@ def _build(config: Config) -> torch.nn.Module:
     return detector
 
 
+def model_shapes(config: Config) -> dict[str, torch.Tensor]:
+    """Names and shapes of a detector's weights, without the memory for them.
+
+    Args:
+        config: of `load_config`.
+
+    Returns:
+        The state dict, on the device "meta".
+    """
+    with torch.device("meta"):
+        return dict(_build(config).state_dict())
+
+
 def load_detector(
     config: Config | str | os.PathLike[str],
     checkpoint: str | os.PathLike[str],

@@ -111,10 +111,8 @@ def rules(norm: str) -> tuple[Rule, ...]:
 
 def recognises(names: Iterable[str]) -> bool:
     """Whether a file has detectron2's module names."""
-    return any(
-        re.match(r"backbone\.(?:bottom_up|fpn_lateral\d)\.|proposal_generator\.|stem\.conv1\.", n)
-        for n in names
-    )
+    known = r"backbone\.(?:bottom_up|fpn_lateral\d)\.|proposal_generator\.|res2\.0\.conv1\."
+    return any(re.match(known, name) for name in names)
 
 
 def translate(state: Mapping[str, Any]) -> Translation:

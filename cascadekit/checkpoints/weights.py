@@ -75,7 +75,6 @@ def read_translation(source: Source, norm_eps: float | None = None) -> Translati
 
 def _translated(content: State, origin: str, norm_eps: float | None = None) -> Translation:
     found = translate(weights_in(content, origin), origin, norm_eps)
-    announce(found, origin)
     classes = classes_in(content)
     if classes is None and "classes" in (notes := safetensors_notes(origin)):
         classes = tuple(json.loads(notes["classes"]))
@@ -95,7 +94,14 @@ def read_state(source: Source) -> dict[str, Any]:
     Raises:
         InputError: the file cannot be read, or there are no weights in it.
     """
-    return _state_of(read_translation(source))
+    return _state_of(_read(source))
+
+
+def _read(source: Source) -> Translation:
+    """As `read_translation`, and said in the log where the names were not ours."""
+    found = read_translation(source)
+    announce(found, "the state dict" if isinstance(source, Mapping) else str(source))
+    return found
 
 
 def _state_of(found: Translation) -> dict[str, Any]:
@@ -115,7 +121,7 @@ def read_trained(path: str | os.PathLike[str]) -> tuple[dict[str, Any], tuple[st
     Raises:
         InputError: the file cannot be read, or there are no weights in it.
     """
-    found = read_translation(path)
+    found = _read(path)
     return _state_of(found), found.classes
 
 
@@ -137,7 +143,7 @@ def load_weights(
     Raises:
         InputError: the file cannot be read, shapes differ, or keys do under `strict`.
     """
-    found = read_translation(source)
+    found = _read(source)
     state, own = _state_of(found), model.state_dict()
     # Not a weight, and checkpoints from before torch 0.4.1 lack it.
     missing = [k for k in own if k not in state and not k.endswith("num_batches_tracked")]
@@ -212,7 +218,7 @@ def load_backbone(
         InputError: unknown architecture, no network, unreadable file, other shapes, or the
             backbone has weights that the file lacks.
     """
-    found = read_translation(source)
+    found = _read(source)
     state = _state_of(found)
     prefix = "backbone."
     if any(key.startswith(prefix) for key in state):

@@ -20,6 +20,7 @@ COMMANDS = {
     "config": "print_config",
     "recipes": "recipes",
     "prune-fc": "prune_fc",
+    "convert": "convert_checkpoint",
     "env": "env",
 }
 
