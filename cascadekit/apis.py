@@ -27,6 +27,7 @@ from cascadekit.errors import InputError, did_you_mean
 from cascadekit.proposal_files import dump_proposals as dump_proposals
 from cascadekit.registry import DATASETS, MODELS, SCOPE
 from cascadekit.structures.samples import Prediction, Targets
+from cascadekit.tta_choice import choose_tta
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 SCHEDULE_KEYS = ("train_cfg", "optim_wrapper", "param_scheduler", "auto_scale_lr")
@@ -130,6 +131,7 @@ def load_detector(
     config: Config | str | os.PathLike[str],
     checkpoint: str | os.PathLike[str],
     device: str | None = None,
+    tta: bool = False,
 ) -> torch.nn.Module:
     """Build a detector and load its trained weights, for `predict`.
 
@@ -137,6 +139,7 @@ def load_detector(
         config: of `load_config`, or a path.
         checkpoint: a file a training wrote; its classes set the model's class count.
         device: "cpu", "cuda", "cuda:1"; None: a GPU if there is one.
+        tta: test-time augmentation, see `choose_tta`.
 
     Returns:
         The detector in evaluation mode, with `classes` (names, or None) and `test_pipeline`.
@@ -145,8 +148,10 @@ def load_detector(
         InputError: the checkpoint cannot be read or fits another model, or there is no such device.
     """
     _check_device(device)
-    config = config if isinstance(config, Config) else load_config(config)
+    config = config.copy() if isinstance(config, Config) else load_config(config)
     state, classes = _open_trained(config, checkpoint)
+    if tta:
+        choose_tta(config)
     detector = _build(config)
     load_weights(detector, state)
     detector.classes = classes
@@ -253,6 +258,7 @@ def evaluate(
     stage_table: bool = True,
     launcher: str = "none",
     device: str | None = None,
+    tta: bool = False,
 ) -> dict[str, float]:
     """Score a checkpoint on the config's test set, or on other data.
 
@@ -263,9 +269,10 @@ def evaluate(
         data: test on this instead (see `load_config`).
         images: folder of its pictures.
         stage_table: also score every stage and ensemble, as in the paper's Table 2, from the same
-            pass.
+            pass; not with `tta`, which merges one choice of stages only.
         launcher: as in `train`.
         device: as in `train`.
+        tta: test-time augmentation, see `choose_tta`.
 
     Returns:
         Metric name -> fraction in [0, 1].
@@ -279,13 +286,10 @@ def evaluate(
     choose_data(config, val_data=data, val_images=images, classes=classes)
     config.work_dir = str(work_dir)
     config.test_evaluator.outfile_prefix = str(Path(work_dir) / "results")
-    config.test_evaluator.stage_table = stage_table
-    for key in ("train_dataloader", "train_cfg", "optim_wrapper", "param_scheduler"):
-        config[key] = None
-    for key in ("val_dataloader", "val_cfg", "val_evaluator"):
-        config[key] = None
-    config.pop("auto_scale_lr", None)
-    config.model.backbone.pop("weights", None)  # the checkpoint has them
+    config.test_evaluator.stage_table = stage_table = stage_table and not tta
+    _keep_test(config)
+    if tta:
+        choose_tta(config)
     with safe_runner_loading():
         runner = DetectionRunner.from_cfg(config)
         detector = getattr(runner.model, "module", runner.model)
@@ -294,6 +298,16 @@ def evaluate(
             detector.roi_head.all_variants = stage_table
         metrics: dict[str, float] = runner.test()
     return metrics
+
+
+def _keep_test(config: Config) -> None:
+    """Take out of a config what only training and validation need."""
+    for key in ("train_dataloader", "train_cfg", "optim_wrapper", "param_scheduler"):
+        config[key] = None
+    for key in ("val_dataloader", "val_cfg", "val_evaluator"):
+        config[key] = None
+    config.pop("auto_scale_lr", None)
+    config.model.backbone.pop("weights", None)  # the checkpoint has them
 
 
 def image_files(source: str | os.PathLike[str]) -> list[Path]:

@@ -227,6 +227,48 @@ def test_a_detector_predicts_files_and_arrays_alike(trained, pictures):
         assert a.detections.mask_probs.shape == (len(a.detections), 8, 8)
 
 
+def test_a_detector_with_test_time_augmentation(trained, pictures):
+    options = {"tta_views.scales": (2.0,), "model.roi_head.postprocess.score_threshold": 0.05}
+    config = load_config(TINY, options=options)
+    before = config.pretty_text
+    detector = load_detector(config, trained / "iter_4.pth", device="cpu", tta=True)
+    assert config.pretty_text == before
+    assert type(detector).__name__ == "TestTimeAug" and not detector.training
+    assert detector.roi_head.postprocess.vote_iou == 0.9  # of the settings that ship
+    assert detector.roi_head.postprocess.score_threshold == 0.05  # the config's
+    plain = load_detector(config, trained / "iter_4.pth", device="cpu")
+    assert plain.state_dict().keys() == detector.state_dict().keys()
+    arrays = [cv2.imread(str(picture))[:, :, ::-1] for picture in pictures]
+    for found, usual, array in zip(
+        predict(detector, pictures),
+        predict(plain, pictures),
+        predict(detector, arrays),
+        strict=True,
+    ):
+        assert len(found.detections) > 0 and len(found.stages) == 2
+        assert found.detections.mask_probs.shape == (len(found.detections), 8, 8)
+        assert not torch.equal(found.detections.scores, usual.detections.scores)
+        assert torch.equal(found.stages[1].output_boxes, usual.stages[1].output_boxes)
+        assert torch.equal(found.detections.boxes, array.detections.boxes)
+
+
+def test_evaluate_with_test_time_augmentation(trained, tmp_path):
+    config = load_config(TINY)
+    metrics = evaluate(config, trained / "iter_4.pth", tmp_path, tta=True)
+    assert 0 <= metrics["coco/bbox_AP"] <= 1 and 0 <= metrics["coco/segm_AP"] <= 1
+    assert not any("stage_" in name for name in metrics)  # one choice of stages is merged
+    boxes = json.loads((tmp_path / "results.bbox.json").read_text())
+    assert {entry["image_id"] for entry in boxes} == {1, 2, 3}
+    # One view, and no votes: what the plain test gives.
+    once = {"tta_views.scales": (), "tta_views.flip": False, "tta_model.postprocess.vote_iou": None}
+    config = load_config(TINY, options=once)
+    single = evaluate(config, trained / "iter_4.pth", tmp_path / "one", tta=True)
+    plain = evaluate(config, trained / "iter_4.pth", tmp_path / "plain", stage_table=False)
+    assert single == pytest.approx(plain, nan_ok=True)
+    one, other = ((tmp_path / name / "results.segm.json").read_text() for name in ("one", "plain"))
+    assert one == other
+
+
 def test_a_fresh_process_knows_our_names(trained, pictures, tmp_path, monkeypatch):
     """Before any Runner has set a scope, as in a notebook that only predicts."""
     monkeypatch.setattr(DefaultScope, "_instance_dict", OrderedDict())

@@ -15,7 +15,10 @@ FLOORS = {
         *("ops", "ops_kernels", "ops_rfcn", "roi_align_bag"),
     ),
     2: ("models", "datasets", "evaluation", "visualization", "engine"),
-    3: ("apis", "data_choice", "prediction_files", "proposal_files", "quality", "environment"),
+    3: (
+        *("apis", "data_choice", "tta_choice", "prediction_files", "proposal_files", "quality"),
+        "environment",
+    ),
     4: ("experiments", "serving"),
     5: ("commands", "__main__"),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from cascadekit.commands.shared import add_config
+from cascadekit.commands.shared import add_config, add_tta
 
 DESCRIPTION = """Detect objects in a picture or a folder of pictures.
 
@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--score", type=float, default=0.3, help="least score drawn; the json has all [0.3]"
     )
+    add_tta(parser)
     parser.add_argument("--device", help="cpu, cuda, cuda:1 [a GPU if there is one]")
 
 
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> None:
 
     files = image_files(args.source)
     config = load_config(args.config, options=parse_options(args.cfg_options))
-    detector = load_detector(config, args.checkpoint, args.device)
+    detector = load_detector(config, args.checkpoint, args.device, args.tta)
     write_predictions(
         predict(detector, files),
         files,

@@ -39,6 +39,16 @@ def add_machine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", help="cpu, cuda, cuda:1 [a GPU if there is one]")
 
 
+def add_tta(parser: argparse.ArgumentParser) -> None:
+    """`--tta`."""
+    parser.add_argument(
+        "--tta",
+        action="store_true",
+        help="look at each picture in several sizes, also mirrored, and merge what is found "
+        "(configs/_base_/test_time_aug.py; change it with --cfg-options tta_views.flip=False)",
+    )
+
+
 def default_work_dir(config: str) -> str:
     """work_dirs/NAME for configs/.../NAME.py."""
     from pathlib import Path

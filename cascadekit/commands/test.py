@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from cascadekit.commands.shared import add_config, add_data, add_machine, default_work_dir
+from cascadekit.commands.shared import (
+    add_config,
+    add_data,
+    add_machine,
+    add_tta,
+    default_work_dir,
+)
 
 DESCRIPTION = """Score a checkpoint: COCO box and mask AP, and a table of all stages from one pass.
 
@@ -24,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-stage-table", action="store_true", help="only the final detections, a bit faster"
     )
+    add_tta(parser)
     add_machine(parser)
     parser.add_argument("--local-rank", "--local_rank", type=int, help=argparse.SUPPRESS)
 
@@ -42,4 +49,5 @@ def run(args: argparse.Namespace) -> None:
         stage_table=not args.no_stage_table,
         launcher=args.launcher,
         device=args.device,
+        tta=args.tta,
     )

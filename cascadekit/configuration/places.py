@@ -20,6 +20,7 @@ TOP = {
     "data_preprocessor": "MODELS",
     "tta_model": "MODELS",
     "tta_pipeline": "TRANSFORMS",
+    "tta_views": "TRANSFORMS",
     "train_dataloader": DATALOADER,
     "val_dataloader": DATALOADER,
     "test_dataloader": DATALOADER,

@@ -102,6 +102,21 @@ def test_predict_writes_pictures_and_json(root, capsys):
     assert f"{len(entries)} detections in 2 pictures" in capsys.readouterr().out
 
 
+def test_both_commands_augment(root):
+    picture = np.random.default_rng(0).integers(0, 255, (48, 80, 3), np.uint8)
+    cv2.imwrite("a.png", picture)
+    checkpoint = str(root / "work_dirs/tiny/iter_2.pth")
+    few = ["--tta", "--cfg-options", "tta_views.scales=[2.0]"]
+    assert run("predict", [TINY, checkpoint, "a.png", "--score", "0", "--stages", *few], "") == 0
+    assert run("test", [TINY, checkpoint, *few], "") == 0
+    assert Path("predictions/a_stages.png").is_file()
+    augmented = json.loads(Path("predictions/predictions.json").read_text())
+    assert run("predict", [TINY, checkpoint, "a.png", "--out", "plain"], "") == 0
+    assert augmented and augmented != json.loads(Path("plain/predictions.json").read_text())
+    scores = json.loads(Path("work_dirs/tiny_test/results.summary.json").read_text())["scores"]
+    assert "segm_AP" in scores and not any("stage" in name for name in scores)
+
+
 def test_config_prints_who_set_what(capsys):
     flagship = str(REPOSITORY / "configs" / "cascade_mask_r50.py")
     option = "model.num_classes=7"
