@@ -24,6 +24,7 @@ from cascadekit.models.proposals.proposal_selection import (
     select_proposals,
 )
 from cascadekit.models.proposals.rpn_output import RPNOutput
+from cascadekit.models.targets.bounded_coder import BoundedDeltaCoder
 from cascadekit.registry import MODELS, TASK_UTILS
 from cascadekit.structures.samples import ImageInfo, Proposals, Targets
 
@@ -269,6 +270,8 @@ class RPNHead(nn.Module):
         if self.box_loss_average == "batch":
             count = self.sampler.num * len(samples)
         fitted = torch.cat([deltas[b, sample.positives] for b, sample in enumerate(samples)])
+        if isinstance(self.coder, BoundedDeltaCoder):
+            fitted = self.coder.bound_straight(fitted.float())
         coordinates = 4 * len(fitted) if self.box_loss_average == "positives" else count
         own = torch.cat([logits[b, sample.rows] for b, sample in enumerate(samples)])
         wanted = torch.cat([sample.deltas for sample in samples])

@@ -26,7 +26,7 @@ class BoundedDeltaCoder:
         InputError: `most_shift` is not positive or `most_scale` not above 1.
 
     Source: the released Caffe code bounds the deltas of its RPN by 1 and 8, those of MS-CNN by 1/2
-    and 2. It also bounds what the loss compares with the target; we bound when decoding only.
+    and 2, when it decodes and in the loss.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class BoundedDeltaCoder:
             raise InputError(
                 f"expected most_shift > 0 and most_scale > 1, got {most_shift} and {most_scale}"
             )
-        self.normalised = DeltaCoder(means, stds)
+        self.normalised = DeltaCoder(means, stds, clamp="none")
         self.limits = (most_shift, most_shift, math.log(most_scale), math.log(most_scale))
 
     def encode(self, boxes: Tensor, targets: Tensor) -> Tensor:
@@ -53,6 +53,10 @@ class BoundedDeltaCoder:
         stds = deltas.new_tensor(self.normalised.stds)
         limits = deltas.new_tensor(self.limits)
         return deltas.maximum((-limits - means) / stds).minimum((limits - means) / stds)
+
+    def bound_straight(self, deltas: Tensor) -> Tensor:
+        """Like `bound`, but gradients pass as if nothing were cut: the Caffe code's in the loss."""
+        return deltas + (self.bound(deltas) - deltas).detach()
 
     def decode(self, boxes: Tensor, deltas: Tensor) -> Tensor:
         """Apply bounded deltas to boxes.

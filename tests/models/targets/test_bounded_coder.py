@@ -35,6 +35,14 @@ def test_bounds_are_in_pixels_whatever_the_normalisation():
     torch.testing.assert_close(coder.decode(BOX, deltas), expected)
 
 
+def test_gradients_pass_the_bounds():
+    deltas = torch.tensor([[5.0, -0.5, 9.0, 0.1]], requires_grad=True)
+    bounded = BoundedDeltaCoder().bound_straight(deltas)
+    torch.testing.assert_close(bounded, torch.tensor([[1.0, -0.5, math.log(8), 0.1]]))
+    (bounded**2).sum().backward()
+    assert torch.equal(deltas.grad, 2 * bounded.detach())  # not 0 where it was cut
+
+
 def test_inside_the_bounds_it_is_the_plain_coder():
     torch.manual_seed(0)
     boxes = torch.rand(50, 4) * 20
