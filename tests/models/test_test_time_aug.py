@@ -362,9 +362,22 @@ def test_one_choice_from_the_boxes_of_all_views():
     torch.testing.assert_close(found.mask_probs, total / len(infos), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("postprocess", [{}, {"vote_iou": 0.7}, {"nms": "gaussian"}])
-def test_a_mirrored_picture_gives_the_mirrored_result(postprocess):
-    _, augmented = pair({"postprocess": postprocess})
+PER_CLASS = {"type": "BBoxHead", "in_channels": 8, "fc_channels": 16, "class_agnostic": False}
+
+
+@pytest.mark.parametrize(
+    ("postprocess", "roi_head"),
+    [
+        ({}, {}),
+        ({"vote_iou": 0.7}, {}),
+        ({"nms": "gaussian"}, {}),
+        ({}, {"bbox_head": PER_CLASS}),  # a box for each class
+        ({}, {"mask_strategy": "d"}),
+        ({}, {"test_stages": "1"}),
+    ],
+)
+def test_a_mirrored_picture_gives_the_mirrored_result(postprocess, roi_head):
+    _, augmented = pair({"postprocess": postprocess}, **roi_head)
     image = noise()
     straight, mirrored = (
         run(augmented, batch_of_views([np.ascontiguousarray(x)], **VIEWS))[0].detections
