@@ -199,6 +199,20 @@ def test_every_view_is_looked_at_once(oracle):
     assert model._detector[0].looked == [(1, 3, *size) for size in sizes]
 
 
+@pytest.mark.parametrize(
+    ("masks", "image", "times"),
+    [
+        (True, triangle(), 4),  # two views, and again for the masks
+        (True, np.zeros((60, 100, 3), np.uint8), 3),  # nothing found: the masks' shape only
+        (False, triangle(), 2),
+    ],
+)
+def test_pyramids_are_made_again_for_masks_only(oracle, masks, image, times):
+    model = oracle(masks, keep_pyramids=False)
+    run(model, batch_of_views([image], scales=(), flip=True))
+    assert len(model._detector[0].looked) == times
+
+
 def test_voting_takes_the_boxes_of_all_views(oracle):
     image = triangle(corner=(21, 9), side=35)  # odd, so that half its size is off by a little
     data = batch_of_views([image], scales=(0.5,), flip=False)
