@@ -28,8 +28,8 @@ class TestViews(BaseTransform):
     relative to view 0, so the same settings serve any pipeline: a picture at short edge 800 seen at
     0.5 has the short edge 400.
 
-    Source: Detectron's `TEST.BBOX_AUG`, in its order; there sizes are pixels of the short edge with
-    a limit of their own for the long one, which differs for pictures longer than 5 : 3 only.
+    Source: Detectron's `TEST.BBOX_AUG`; there sizes are pixels of the short edge with a limit of
+    their own for the long one, which differs for pictures longer than 5 : 3 only.
     """
 
     def __init__(

@@ -56,7 +56,7 @@ class TestTimeAug(BaseModel):
 
     Its parts are the detector's own, under the same names, so the detector's checkpoints load as
     they are and `roi_head` is where it always was. Batches without views (training) go straight to
-    the detector.
+    the detector. Time is that of each view by itself.
 
     Args:
         detector: config of a `CascadeRCNN` with a roi head.
