@@ -1,12 +1,10 @@
-"""Losses of one MS-CNN template; finite and tied to the graph on no rows."""
+"""Class loss of one MS-CNN template; finite and tied to the graph on no rows."""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-from cascadekit.models.targets.bounded_coder import BoundedDeltaCoder
 
 
 def balanced_classification_loss(logits: Tensor, labels: Tensor, positive_share: float) -> Tensor:
@@ -32,19 +30,3 @@ def balanced_classification_loss(logits: Tensor, labels: Tensor, positive_share:
         positive, share / positives.clamp(min=1), (1 - share) / negatives.clamp(min=1)
     )
     return (per_row * weights).sum()
-
-
-def bounded(deltas: Tensor, coder: BoundedDeltaCoder) -> Tensor:
-    """Bound deltas forward, not backward: what is outside the range still learns.
-
-    Args:
-        deltas: (P, 4), normalised; P may be 0.
-        coder: knows the bounds.
-
-    Returns:
-        (P, 4) within the bounds, with the gradient of `deltas`.
-
-    Source: MS-CNN's released code takes the difference of the bounded delta and its target as
-    gradient of the delta. A plain clamp would give 0 there, for good.
-    """
-    return deltas + (coder.bound(deltas) - deltas).detach()

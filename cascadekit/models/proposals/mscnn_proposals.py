@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from cascadekit import ops
 from cascadekit.models.losses import box_loss
 from cascadekit.models.proposals.mscnn_branches import ProposalBranch, read_branch
-from cascadekit.models.proposals.mscnn_loss import balanced_classification_loss, bounded
+from cascadekit.models.proposals.mscnn_loss import balanced_classification_loss
 from cascadekit.models.targets.assigner import POSITIVE
 from cascadekit.models.targets.template_assigner import TemplateGrid
 from cascadekit.registry import MODELS, TASK_UTILS
@@ -209,11 +209,12 @@ class MSCNNProposals(nn.Module):
         for weight, parts in zip(self.loss_weights, zip(*batch, strict=True), strict=True):
             logits = torch.cat([part.logits for part in parts])
             labels = torch.cat([part.labels for part in parts])
-            deltas = bounded(torch.cat([part.deltas for part in parts]).float(), self.coder)
+            deltas = torch.cat([part.deltas for part in parts]).float()
             wanted = torch.cat([part.wanted for part in parts])
             class_losses.append(weight * balanced_classification_loss(logits, labels, share))
             # The mean over coordinates, unlike in the heads behind.
-            box_losses.append(weight * box_loss(deltas, wanted, wanted.numel(), beta=1.0))
+            fitted = self.coder.bound_straight(deltas)
+            box_losses.append(weight * box_loss(fitted, wanted, wanted.numel(), beta=1.0))
         return {
             "rpn.loss_cls": torch.stack(class_losses).sum(),
             "rpn.loss_bbox": torch.stack(box_losses).sum() * self.box_weight,

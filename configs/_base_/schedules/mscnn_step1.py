@@ -1,4 +1,9 @@
-"""MS-CNN's first step, proposals only: 10k iterations of 4 pictures at one learning rate."""
+"""MS-CNN's first step, proposals only: 10k iterations of 4 pictures at one learning rate.
+
+As the released Caffe code: no warm-up; the heads' faster learning takes weight decay along, and
+biases (not the backbone's) learn twice as fast, without decay. There those of the heads' fully
+connected layers have it.
+"""
 
 train_cfg = dict(type="IterBasedTrainLoop", max_iters=10000, val_interval=10000)
 val_cfg = dict(type="ValLoop")
@@ -7,6 +12,7 @@ optim_wrapper = dict(
     type="OptimWrapper",
     optimizer=dict(type="SGD", lr=5e-05, momentum=0.9, weight_decay=0.0005),
     constructor="cascadekit.HeadLearningRate",
+    paramwise_cfg=dict(scale_weight_decay=True, bias_lr=2.0, bias_weight_decay=0.0),
 )
 param_scheduler = []
 auto_scale_lr = dict(enable=True, base_batch_size=4)

@@ -1,12 +1,11 @@
-"""The two losses of a template by hand."""
+"""The class loss of a template by hand."""
 
 import math
 
 import pytest
 import torch
 
-from cascadekit.models.proposals.mscnn_loss import balanced_classification_loss, bounded
-from cascadekit.models.targets.bounded_coder import BoundedDeltaCoder
+from cascadekit.models.proposals.mscnn_loss import balanced_classification_loss
 
 LOG2 = math.log(2)
 
@@ -38,15 +37,3 @@ def test_classes_are_told_apart():
     # Two classes and background: a softmax over three.
     loss = balanced_classification_loss(torch.zeros(2, 3), torch.tensor([1, 2]), 0.5)
     assert loss.item() == pytest.approx(math.log(3))
-
-
-def test_bounds_hold_forward_only():
-    # Bounds in normalised units: 0.5 / 0.1 and log 2 / 0.2.
-    coder = BoundedDeltaCoder(stds=(0.1, 0.1, 0.2, 0.2), most_shift=0.5, most_scale=2.0)
-    deltas = torch.tensor([[9.0, -9.0, 9.0, -1.0]], requires_grad=True)
-    inside = bounded(deltas, coder)
-    limit = LOG2 / 0.2
-    torch.testing.assert_close(inside, torch.tensor([[5.0, -5.0, limit, -1.0]]))
-    inside.sum().backward()
-    assert deltas.grad.tolist() == [[1.0] * 4]
-    assert bounded(deltas[:0], coder).shape == (0, 4)
