@@ -7,8 +7,8 @@ import argparse
 DESCRIPTION = """Cut a VGG or AlexNet detector's first weights out of an ImageNet network.
 
 Keeps the units of fc6 and fc7 with the largest incoming weights, 2048 of 4096 as in the paper, and
-writes them for every stage, with the convolutions, under the names of our detectors. A config starts
-from the file with load_from="FILE".
+writes them for every stage, with the convolutions, under the names of our detectors. To start from
+the file, a config says load_from="FILE" and model.backbone.weights=None.
 
 Examples:
   python tools/prune_fc.py torchvision://vgg16 weights/vgg16_2048.safetensors
