@@ -240,13 +240,15 @@ def train(
 def _check_resume(config: Config) -> None:
     """Fail before anything is built when there is nothing, or nothing usable, to resume from."""
     pointer = Path(config.work_dir) / "last_checkpoint"
-    if not config.resume or config.get("load_from"):
+    if not config.resume:
         return
     if not pointer.is_file():
         print_log(f"nothing to resume in {config.work_dir}: starting anew", logger="current")
         config.resume = False
         return
     require_resumable(pointer.read_text().strip())
+    # mmengine would resume from the weights that the run started with.
+    config.load_from = None
 
 
 def evaluate(

@@ -126,6 +126,17 @@ def test_resume_goes_on_where_it_stopped(tmp_path):
     assert momentum and all("momentum_buffer" in state for state in momentum.values())
 
 
+def test_a_run_that_started_from_weights_goes_on_from_its_own(trained, tmp_path):
+    """The second of two steps: `load_from` is where it starts, not where it goes on."""
+    options = {"load_from": str(trained / "iter_4.pth"), "train_cfg.max_iters": 2}
+    train(load_config(TINY, options=options), tmp_path, resume=True, seed=0)  # nothing yet
+    runner = train(
+        load_config(TINY, options={**options, "train_cfg.max_iters": 3}), tmp_path, resume=True
+    )
+    assert runner.iter == 3
+    assert iterations(tmp_path) == [1, 2, 3]
+
+
 def test_nothing_to_resume_starts_anew(tmp_path, monkeypatch):
     told = []
     monkeypatch.setattr(apis, "print_log", lambda text, logger: told.append(text))
