@@ -51,10 +51,13 @@ def config(step, **options):
     )
     pool = dict(type="RoIPool", output_size=4, stride=4)
     head = dict(type="BBoxHead", in_channels=16, num_fcs=1, fc_channels=16, dropout=0.5)
-    model.roi_head.update(
-        box_pool=dict(type="ContextPool", pool=pool), bbox_head=head, background_iou=(0.1, 0.5)
+    model.roi_head = dict(
+        type="CascadeRoIHead",
+        box_pool=dict(type="ContextPool", pool=pool),
+        bbox_head=head,
+        stage_ious=(0.5, 0.6),
+        background_iou=(0.1, 0.5),
     )
-    model.roi_head.pop("mask_pool"), model.roi_head.pop("mask_head")
     if step == 1:
         model.roi_head = None
     return found
