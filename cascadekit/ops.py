@@ -14,7 +14,8 @@ of samples needs neither: a bin is a fixed weighted sum of pixels, hence one wei
 over the whole pyramid, many times faster. `CASCADEKIT_ROI_ALIGN=native|bag` or the argument `form`
 chooses otherwise. It reads and returns channels_last memory; give it channels_last maps, or each
 call transposes the pyramid, and its gradient once more. Neither library is imported before a kernel
-is asked for. The choice itself is in `ops_kernels.py`; what R-FCN needs is in `ops_rfcn.py`.
+is asked for. `with exportable():` keeps to what torch.export and ONNX can express. The choice
+itself is in `ops_kernels.py`; what R-FCN needs is in `ops_rfcn.py`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ from cascadekit.ops_kernels import (
     at_least_float32,
     check_boxes,
     choice,
+    exportable,
+    is_empty,
+    is_exportable,
     lacks,
     library_for,
     no_rois,
@@ -43,6 +47,7 @@ __all__ = [
     "batched_nms",
     "deform_conv2d",
     "describe_backends",
+    "exportable",
     "nms",
     "ps_roi_align",
     "ps_roi_pool",
@@ -96,7 +101,7 @@ def batched_nms(boxes: Tensor, scores: Tensor, groups: Tensor, iou_threshold: fl
     check_boxes(boxes, "groups", groups)
     order = scores.sort(descending=True, stable=True).indices
     boxes, groups = boxes[order], groups[order]
-    if boxes.is_cuda and len(boxes) <= MOST_BOXES_TOGETHER:
+    if is_exportable() or (boxes.is_cuda and len(boxes) <= MOST_BOXES_TOGETHER):
         # One launch and one wait instead of one per group.
         return order[_nms_sorted(_spread(boxes, groups), iou_threshold)]
     # One group after the other: NMS is quadratic in its input, so N boxes in G even groups cost
@@ -215,7 +220,7 @@ def roi_pool(
     """
     check_boxes(boxes, "image_index", image_index)
     size = pair(output_size)
-    if not len(boxes):
+    if is_empty(boxes):
         return no_rois(feature, feature.shape[1], size)
     _, library = library_for("roi_pool", feature.device)
     wide = at_least_float32(feature).contiguous()
@@ -257,6 +262,8 @@ def _form(form: str, device: torch.device, sampling_ratio: int) -> str:
         raise InputError(f"RoIAlign form {form!r}: expected {known}.{did_you_mean(form, FORMS)}")
     if form == "auto":
         form = choice("CASCADEKIT_ROI_ALIGN", FORMS)
+    if form == "auto" and is_exportable():
+        return "native"
     if form == "auto":
         return "bag" if device.type == "cpu" and sampling_ratio > 0 else "native"
     if form == "bag" and sampling_ratio <= 0:
@@ -272,25 +279,42 @@ def _form(form: str, device: torch.device, sampling_ratio: int) -> str:
 
 def _nms_sorted(boxes: Tensor, iou_threshold: float) -> Tensor:
     """Rows kept of (N, 4) boxes that come best first: (M,) int64, ascending."""
-    count = len(boxes)
-    if not count:
+    if is_exportable():
+        return _exportable_nms_sorted(boxes, iou_threshold)
+    if is_empty(boxes):
         return torch.empty(0, dtype=torch.int64, device=boxes.device)
     # Ranks for scores: no ties, so that both libraries keep the same boxes. float32 counts exactly
     # up to 2**24 boxes.
-    ranks = torch.arange(count, 0, -1, dtype=torch.float32, device=boxes.device)
+    ranks = torch.arange(boxes.shape[0], 0, -1, dtype=torch.float32, device=boxes.device)
     name, library = library_for("nms", boxes.device)
     kept = library.nms(boxes.float(), ranks, iou_threshold)
     return kept[1] if name == "mmcv" else kept
 
 
+def _exportable_nms_sorted(boxes: Tensor, iou_threshold: float) -> Tensor:
+    """`_nms_sorted` for any number of boxes, 0 included, in one call of torchvision."""
+    # An exported graph checks what torchvision's shape rule says of the result: two rows at least.
+    # So two empty boxes come last; they suppress nothing, stay, and are left out again.
+    boxes = torch.cat([boxes.float(), boxes.new_zeros(2, 4, dtype=torch.float32)])
+    ranks = torch.arange(boxes.shape[0], 0, -1, dtype=torch.float32, device=boxes.device)
+    return library_for("nms", boxes.device)[1].nms(boxes, ranks, iou_threshold)[:-2]
+
+
 def _spread(boxes: Tensor, groups: Tensor) -> Tensor:
-    """Shift (N, 4) boxes diagonally so that boxes of different groups are disjoint; N may be 0."""
-    if not len(boxes):
-        return boxes
-    # Numbered densely and from the smallest coordinate: large shifts cost float32 precision.
-    number = groups.unique(return_inverse=True)[1]
-    low = boxes.min()
-    return boxes - low + (number * (boxes.max() - low + 1))[:, None]
+    """Shift (N, 4) boxes so that boxes of different groups are disjoint; N may be 0.
+
+    Each group gets a cell of a square grid, numbered densely and from the smallest coordinate:
+    large shifts cost float32 precision.
+    """
+    ordered, place = groups.sort()
+    before = torch.cat([ordered.new_zeros(1), ordered])[:-1]
+    number = torch.empty_like(groups).scatter(0, place, (ordered != before).cumsum(0))
+    side = torch.cat([number, number.new_zeros(1)]).max().add(1).sqrt().ceil()  # cells in a row
+    row = (number / side).floor()
+    coordinates = torch.cat([boxes.flatten(), boxes.new_zeros(1)])  # there may be no box
+    low = coordinates.min()
+    cell = torch.stack([number - row * side, row], 1) * (coordinates.max() - low + 1)  # (N, 2)
+    return boxes - low + cell.repeat(1, 2)
 
 
 # RoIAlign.
@@ -310,17 +334,18 @@ def _align(
     if _form(form, features[0].device, bins.samples) == "bag":
         return bag_roi_align(features, boxes, image_index, levels, scales, bins)
     rois = torch.cat([image_index[:, None].to(boxes.dtype), boxes], 1)
-    rows = [(levels == level).nonzero().flatten() for level in range(len(features))]
-    parts = [
-        _native_align(feature, rois[here], scale, bins)
-        for feature, here, scale in zip(features, rows, scales, strict=True)
-    ]
-    return parts[0] if len(parts) == 1 else torch.cat(parts)[torch.cat(rows).argsort()]
+    if len(features) == 1:
+        return _native_align(features[0], rois, scales[0], bins)
+    pooled = features[0].new_zeros(rois.shape[0], features[0].shape[1], *bins.size)
+    for level, (feature, scale) in enumerate(zip(features, scales, strict=True)):
+        rows = (levels == level).nonzero()[:, 0]
+        pooled[rows] = _native_align(feature, rois[rows], scale, bins)
+    return pooled
 
 
 def _native_align(feature: Tensor, rois: Tensor, scale: float, bins: Bins) -> Tensor:
     """RoIAlign of one map by mmcv or torchvision; rois are (R, 5), image index first."""
-    if not len(rois):
+    if is_empty(rois):
         return no_rois(feature, feature.shape[1], bins.size)
     name, library = library_for("roi_align", feature.device)
     # contiguous: mmcv reads a channels_last map as if it were not.

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib import import_module
 from types import ModuleType
 
@@ -18,6 +20,34 @@ from cascadekit.errors import InputError, did_you_mean
 
 BACKENDS = ("auto", "mmcv", "torchvision")
 _POSITION_SENSITIVE = ("ps_roi_pool", "ps_roi_align")
+
+
+_EXPORTABLE: ContextVar[bool] = ContextVar("exportable", default=False)
+
+
+@contextmanager
+def exportable() -> Iterator[None]:
+    """Inside, operations are made of what torch.export and ONNX have.
+
+    Kernels are torchvision's whatever else is set, RoIAlign is one of them, NMS of all groups is
+    one call, and nothing asks how many boxes there are, which an export cannot answer. Results are
+    those of the other forms up to rounding.
+    """
+    token = _EXPORTABLE.set(True)
+    try:
+        yield
+    finally:
+        _EXPORTABLE.reset(token)
+
+
+def is_exportable() -> bool:
+    """Whether we are inside `exportable`."""
+    return _EXPORTABLE.get()
+
+
+def is_empty(boxes: Tensor) -> bool:
+    """Whether there are no rows; False in an export, where their number is not known."""
+    return not is_exportable() and not len(boxes)
 
 
 def check_boxes(boxes: Tensor, name: str, partner: Tensor) -> None:
@@ -96,7 +126,7 @@ def lacks(library: str, op: str, device: str) -> str:
 
 def library_for(op: str, device: torch.device) -> tuple[str, ModuleType]:
     """Name and module of the library that runs `op` on `device`; InputError when none does."""
-    forced = choice("CASCADEKIT_OPS", BACKENDS)
+    forced = "torchvision" if is_exportable() else choice("CASCADEKIT_OPS", BACKENDS)
     reasons = []
     for name in BACKENDS[1:] if forced == "auto" else (forced,):
         reasons.append(lacks(name, op, device.type))

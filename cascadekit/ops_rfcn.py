@@ -13,7 +13,14 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from cascadekit.ops_kernels import at_least_float32, check_boxes, library_for, no_rois, pair
+from cascadekit.ops_kernels import (
+    at_least_float32,
+    check_boxes,
+    is_empty,
+    library_for,
+    no_rois,
+    pair,
+)
 
 
 def ps_roi_pool(
@@ -48,7 +55,7 @@ def ps_roi_pool(
     check_boxes(boxes, "image_index", image_index)
     size = pair(output_size)
     channels = _channels_per_bin(feature, size)
-    if not len(boxes):
+    if is_empty(boxes):
         return no_rois(feature, channels, size)
     _, library = library_for("ps_roi_pool", feature.device)
     wide = at_least_float32(feature)
@@ -123,7 +130,7 @@ def ps_roi_align(
     check_boxes(boxes, "image_index", image_index)
     size = pair(output_size)
     channels = _channels_per_bin(feature, size)
-    if not len(boxes):
+    if is_empty(boxes):
         return no_rois(feature, channels, size)
     _, library = library_for("ps_roi_align", feature.device)
     wide = at_least_float32(feature).contiguous()

@@ -298,6 +298,52 @@ def test_batched_nms_of_nothing(library):
     assert ops._spread(torch.zeros(0, 4), none.long()).shape == (0, 4)
 
 
+def test_groups_are_spread_over_a_square():
+    """Ten groups of a 96 x 64 box take a grid of 4 x 3: float32 has to count to 4 x 97 only."""
+    boxes = torch.tensor([ROIS["whole picture"]]).repeat(10, 1)
+    groups = torch.tensor([7, -3, 0, 10**12, 5, 6, 8, 9, 11, 12])
+    apart = ops._spread(boxes, groups)
+    corners = {tuple(corner) for corner in apart[:, :2].tolist()}
+    steps = [0.0, 97.0, 194.0, 291.0]
+    assert len(corners) == 10 and all(x in steps and y in steps for x, y in corners)
+    assert torch.equal(apart[:, 2:] - apart[:, :2], boxes[:, 2:] - boxes[:, :2])
+
+
+# What an export is made of
+
+
+def test_exportable_operations_give_the_same(monkeypatch):
+    monkeypatch.setenv("CASCADEKIT_OPS", "no such library")  # not even read
+    boxes, levels = random_rois(150, seed=5), torch.arange(150) % 3
+    scores = (torch.arange(150) % 20) / 20  # with ties
+    index = torch.zeros_like(levels)
+    with ops.exportable():
+        kept = ops.nms(boxes, scores, 0.4), ops.batched_nms(boxes, scores, levels, 0.4)
+        pooled = ops.roi_align_levels(pyramid(), boxes, index, levels, (4, 8, 16), 7, 2)
+    monkeypatch.delenv("CASCADEKIT_OPS")
+    assert torch.equal(kept[0], ops.nms(boxes, scores, 0.4))
+    assert torch.equal(kept[1], ops.batched_nms(boxes, scores, levels, 0.4))
+    assert 20 < len(kept[0]) < len(kept[1]) < 150
+    wanted = ops.roi_align_levels(pyramid(), boxes, index, levels, (4, 8, 16), 7, 2, form="native")
+    assert torch.equal(pooled, wanted)
+
+
+def test_exportable_operations_on_nothing_and_on_one_box():
+    feature, none = torch.rand(1, 9, 8, 8), torch.zeros(0, dtype=torch.int64)
+    one = torch.tensor([[0.0, 0, 8, 8]])
+    with ops.exportable():
+        for count, boxes in [(0, one[:0]), (1, one)]:
+            index, scores = torch.zeros(count, dtype=torch.int64), torch.ones(count)
+            expected = list(range(count))
+            assert ops.nms(boxes, scores, 0.5).tolist() == expected
+            assert ops.batched_nms(boxes, scores, index, 0.5).tolist() == expected
+            assert ops.roi_align(feature, boxes, index, 3, 0.25, 2).shape == (count, 9, 3, 3)
+            assert ops.roi_pool(feature, boxes, index, 3, 0.25).shape == (count, 9, 3, 3)
+            assert ops.ps_roi_pool(feature, boxes, index, 3, 0.25).shape == (count, 1, 3, 3)
+            assert ops.ps_roi_align(feature, boxes, index, 3, 0.25, 2).shape == (count, 1, 3, 3)
+    assert ops.nms(one[:0], none.float(), 0.5).shape == (0,)  # as ever outside
+
+
 def test_roi_pool_by_hand():
     # mmcv has no RoIPool for the CPU, so whatever is installed, this is torchvision.
     feature = torch.arange(16.0).reshape(1, 1, 4, 4).requires_grad_()

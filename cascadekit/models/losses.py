@@ -6,6 +6,7 @@ and gradients for the same parameters as the others, or the others wait for it f
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -78,7 +79,7 @@ def mask_loss(logits: Tensor, targets: Tensor, labels: Tensor) -> Tensor:
 
 def own_class(values: Tensor, labels: Tensor) -> Tensor:
     """The row of each roi's own class: (R, G, ...) -> (R, ...); G is K, or 1 for all classes."""
-    rows = labels.new_zeros(len(labels)) if values.shape[1] == 1 else labels
+    rows = torch.zeros_like(labels) if values.shape[1] == 1 else labels
     return values.gather(
         1, rows.view(-1, *[1] * (values.dim() - 1)).expand(-1, 1, *values.shape[2:])
     ).squeeze(1)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from mmengine.model import ImgDataPreprocessor
+from torch import Tensor
 
 from cascadekit.registry import MODELS
 
@@ -29,3 +31,23 @@ class DetectionPreprocessor(ImgDataPreprocessor):
         data = super().forward(data, training)
         data["inputs"] = data["inputs"].contiguous(memory_format=torch.channels_last)
         return data
+
+    def prepare(self, pictures: Tensor) -> Tensor:
+        """What `forward` makes of pictures of one size, in operations that can be exported.
+
+        Args:
+            pictures: (B, 3, H, W) uint8 or float32 0..255, BGR as the data sets read them.
+
+        Returns:
+            (B, 3, H', W') float32.
+        """
+        if self._channel_conversion:
+            pictures = pictures.flip(1)
+        pixels = pictures.float()
+        if self._enable_normalize:
+            pixels = (pixels - self.mean) / self.std
+        height, width = pixels.shape[2:]
+        step = self.pad_size_divisor
+        below = (height + step - 1) // step * step - height
+        right = (width + step - 1) // step * step - width
+        return F.pad(pixels, (0, right, 0, below), value=self.pad_value)

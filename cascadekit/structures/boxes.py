@@ -86,17 +86,9 @@ def clip(boxes: Tensor, height: Tensor | float, width: Tensor | float) -> Tensor
     Returns:
         (..., 4) with 0 <= x <= width and 0 <= y <= height; boxes outside become empty.
     """
-    height = torch.as_tensor(height, dtype=boxes.dtype, device=boxes.device)
-    width = torch.as_tensor(width, dtype=boxes.dtype, device=boxes.device)
-    x1, y1, x2, y2 = boxes.unbind(-1)
-    zero = torch.zeros((), dtype=boxes.dtype, device=boxes.device)
+    x1, y1, x2, y2 = boxes.clamp(min=0).unbind(-1)
     return torch.stack(
-        [
-            torch.minimum(torch.maximum(x1, zero), width),
-            torch.minimum(torch.maximum(y1, zero), height),
-            torch.minimum(torch.maximum(x2, zero), width),
-            torch.minimum(torch.maximum(y2, zero), height),
-        ],
+        [x1.clamp(max=width), y1.clamp(max=height), x2.clamp(max=width), y2.clamp(max=height)],
         dim=-1,
     )
 

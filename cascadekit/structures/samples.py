@@ -95,11 +95,10 @@ class Proposals:
     @classmethod
     def from_list(cls, boxes: Sequence[Tensor], scores: Sequence[Tensor]) -> Proposals:
         """Join per-image (R_b, 4) boxes and (R_b,) scores, images in order; R_b may be 0."""
-        index = [torch.full((len(b),), i, device=b.device) for i, b in enumerate(boxes)]
+        index = [torch.full(b.shape[:1], i, device=b.device) for i, b in enumerate(boxes)]
         flat = torch.cat(list(boxes))
-        return cls(
-            flat, torch.cat(index), torch.cat(list(scores)), flat.new_zeros(len(flat)).bool()
-        )
+        from_gt = flat.new_zeros(flat.shape[:1], dtype=torch.bool)
+        return cls(flat, torch.cat(index), torch.cat(list(scores)), from_gt)
 
     def __len__(self) -> int:
         """Number of rois R."""

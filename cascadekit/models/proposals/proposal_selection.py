@@ -83,7 +83,7 @@ def select_proposals(
     for number, (anchors, logits, deltas) in enumerate(
         zip(output.anchors, output.logits, output.deltas, strict=True)
     ):
-        most = min(rule.before[number], logits.shape[1])
+        most = torch.sym_min(rule.before[number], logits.shape[1])
         score, index = logits.float().sigmoid().topk(most, dim=1)  # (B, n)
         delta = deltas.gather(1, index[:, :, None].expand(-1, -1, 4))  # (B, n, 4)
         box = coder.decode(anchors[index].flatten(0, 1), delta.flatten(0, 1))

@@ -190,7 +190,7 @@ class RPNHead(nn.Module):
             hidden = _layer(self.rpn_conv, number)(level).relu()
             logits.append(self._logits(_layer(self.rpn_cls, number)(hidden)))
             delta = _layer(self.rpn_reg, number)(hidden).permute(0, 2, 3, 1)  # (B, H, W, A * 4)
-            deltas.append(delta.reshape(len(level), -1, 4))  # (B, H * W * A, 4)
+            deltas.append(delta.unflatten(3, (-1, 4)).flatten(1, 3))  # (B, H * W * A, 4)
         maps = tuple((level.shape[2], level.shape[3]) for level in read)
         return RPNOutput(self.anchors.grid_anchors(maps, pyramid[0].device), logits, deltas, maps)
 

@@ -102,4 +102,4 @@ class BBoxHead(nn.Module):
         logits = self.fc_cls(hidden)
         if self.num_boxes == 0:
             return logits, hidden.new_zeros(len(hidden), 0, 4)
-        return logits, self.fc_reg(hidden).view(-1, self.num_boxes, 4)
+        return logits, self.fc_reg(hidden).unflatten(1, (self.num_boxes, 4))

@@ -72,8 +72,11 @@ class StageFlow:
         """Boxes (R, 4) as the next stage will see them: as they are, or cut at the border."""
         if not self.clip_boxes:
             return boxes
-        sizes = boxes.new_tensor([info.size for info in infos])[image_index]  # (R, 2)
-        return box_ops.clip(boxes, sizes[:, 0], sizes[:, 1])
+        height, width = (
+            torch.stack([boxes.new_full((), info.size[side]) for info in infos])[image_index]
+            for side in (0, 1)
+        )  # (R,) each
+        return box_ops.clip(boxes, height, width)
 
     def next_proposals(self, stage: StageOutput, training: bool) -> Proposals:
         """What the next stage starts from; in inference every row stays.

@@ -89,7 +89,7 @@ class DeltaCoder:
         Raises:
             ValueError: `boxes` and `deltas` differ in length.
         """
-        if len(boxes) != len(deltas):
+        if boxes.shape[0] != deltas.shape[0]:
             raise ValueError(f"{len(boxes)} boxes but {len(deltas)} deltas")
         if deltas.dim() == 3:
             boxes = boxes[:, None, :]  # (R, 1, 4)
