@@ -23,6 +23,8 @@ class PyramidRoIAlign(nn.Module):
             pyramid (P6) are not read.
         sampling_ratio: samples per bin and axis; 0: as many as cells (mmdetection).
         finest_size: rois with sqrt(area) below twice this many pixels use the first level.
+        aligned: shift by half a pixel, so that pixel centres lie at +0.5. False for the weights of
+            Detectron and torchvision, which were trained without.
 
     Source: FPN (Lin et al. 2017) equation 1: level 4 + log2(sqrt(area) / 224), i.e. 56 for the
     level of stride 4; sampling as in Detectron's cascade (2); half-pixel aligned, as in detectron2
@@ -35,12 +37,14 @@ class PyramidRoIAlign(nn.Module):
         strides: Sequence[int] = (4, 8, 16, 32),
         sampling_ratio: int = 2,
         finest_size: float = 56.0,
+        aligned: bool = True,
     ) -> None:
         super().__init__()
         self.output_size = output_size
         self.strides = tuple(strides)
         self.sampling_ratio = sampling_ratio
         self.finest_size = finest_size
+        self.aligned = aligned
 
     def levels(self, boxes: Tensor) -> Tensor:
         """(R, 4) xyxy pixels -> (R,) int64, the level of each roi; R may be 0."""
@@ -65,6 +69,7 @@ class PyramidRoIAlign(nn.Module):
             self.strides,
             self.output_size,
             self.sampling_ratio,
+            self.aligned,
         )
 
 

@@ -45,3 +45,12 @@ def test_a_grid_may_be_higher_than_wide():
     pooled = tall([(x + 10 * y)[None, None]], boxes, torch.tensor([0]))
     middle_x, middle_y = 1.5 + (torch.arange(3) + 0.5) * 8 / 3, 2 + torch.arange(6)
     torch.testing.assert_close(pooled[0, 0], middle_x + 10 * middle_y[:, None])
+
+
+def test_without_the_half_pixel():
+    # The map's value is x: a bin's mean is the value at its middle, half a cell further right.
+    ramp = torch.arange(16.0).expand(1, 1, 16, 16)
+    boxes, index = torch.tensor([[8.0, 8, 40, 40]]), torch.tensor([0])  # 2 to 10 cells
+    for aligned, middles in ((True, [3.5, 7.5]), (False, [4.0, 8.0])):
+        pooled = PyramidRoIAlign(output_size=2, strides=[4], aligned=aligned)([ramp], boxes, index)
+        assert pooled[0, 0, 0].tolist() == middles
