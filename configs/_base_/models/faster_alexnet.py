@@ -67,7 +67,6 @@ model = dict(
         box_pool=dict(type="cascadekit.RoIPool", output_size=6, stride=16, level=0),
         bbox_head=dict(type="cascadekit.BBoxHead", in_channels=256, fc_channels=2048),
         stage_ious=(0.5,),
-        stage_loss="decay",
         delta_stds=(0.1, 0.1, 0.2, 0.2),
         delta_clamp="none",
         sampler=dict(type="cascadekit.RandomSampler", num=128, pos_fraction=0.25),

@@ -77,7 +77,6 @@ model = dict(
         ),
         bbox_head=dict(type="cascadekit.BBoxHead", in_channels=256, fc_channels=1024),
         stage_ious=(0.5,),
-        stage_loss="decay",
         delta_stds=(0.1, 0.1, 0.2, 0.2),
         delta_clamp="none",
         sampler=dict(type="cascadekit.RandomSampler", num=256, pos_fraction=0.25),
