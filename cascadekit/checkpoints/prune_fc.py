@@ -117,15 +117,19 @@ def prune_fc(state: Mapping[str, Any], units: int = 2048, stages: int = 3) -> Pr
     return PrunedFC({**backbone, **heads}, fc6, fc7, roi_size, stages)
 
 
+def _norms(weight: Tensor) -> Tensor:
+    """(units,) float64: the L2 norm of each row."""
+    return torch.linalg.vector_norm(weight, dim=1, dtype=torch.float64)
+
+
 def _energy(weight: Tensor) -> float:
     """Sum of squares."""
-    return weight.double().square().sum().item()
+    return _norms(weight).square().sum().item()
 
 
 def _largest(weight: Tensor, units: int) -> Tensor:
     """The rows of largest norm, ascending; of equal ones the first."""
-    norms = weight.double().norm(dim=1)
-    order = torch.sort(norms, descending=True, stable=True).indices
+    order = torch.sort(_norms(weight), descending=True, stable=True).indices
     return order[:units].sort().values
 
 
