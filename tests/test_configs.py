@@ -10,6 +10,7 @@ from mmengine.dataset import pseudo_collate
 from cascadekit.apis import load_config
 from cascadekit.configuration import diff_configs, read_config
 from cascadekit.data_choice import choose_data
+from cascadekit.models.roi_heads.stage_settings import iou_thresholds
 from cascadekit.registry import DATASETS, MODELS
 
 ROOT = Path(__file__).parents[1] / "configs"
@@ -89,8 +90,10 @@ def test_it_builds(path):
     if path.stem.endswith("_step1"):  # proposals only
         assert model.roi_head is None and model.rpn_head is not None
     else:
-        stages = len(config.model.roi_head.stage_ious)
-        assert len(model.roi_head.bbox_head) == stages == (3 if "cascade" in path.stem else 1)
+        stages = len(iou_thresholds(config.model.roi_head.stage_ious))
+        assert len(model.roi_head.bbox_head) == stages
+        if "paper" not in path.parts:  # rows of tables have names of their own
+            assert stages == (3 if "cascade" in path.stem else 1)
         assert bool(model.roi_head.mask_stages) == ("mask" in path.stem)
     assert all(p.device.type == "meta" for p in model.parameters())
 

@@ -11,6 +11,7 @@ from cascadekit.errors import InputError
 from cascadekit.registry import TASK_UTILS
 
 Size = tuple[float, float]
+CAFFE_SHAPES = ((1.375, 0.6875), (0.6875, 1.375), (1.0, 1.0))
 
 
 @TASK_UTILS.register_module()
@@ -23,6 +24,9 @@ class AnchorGenerator:
         ratios: height / width of the anchors, area kept.
         sizes: the anchors of each level written out, [(width, height), ...] in input pixels, one
             list for each stride, of any length; `scales` and `ratios` are not used then.
+        sides: shorter than `sizes`: the sides s of each level's anchors, one list for each stride;
+            each gives an anchor (s * width, s * height) for each of `shapes`.
+        shapes: (width, height) for s = 1; by default the released Caffe models'.
         center_offset: where in its cell an anchor is centred: 0 is the upper left corner, 0.5 the
             middle.
 
@@ -31,8 +35,8 @@ class AnchorGenerator:
 
     Source: FPN (Lin et al. 2017) section 4.1: one size a level, ratios 1/2, 1, 2. Anchors are
     ordered cell by cell, ratio by ratio, as in mmdetection, and by default centred on the cell's
-    corner as there. The released Caffe models write sizes out, (1.375 s, 0.6875 s), (0.6875 s,
-    1.375 s) and (s, s) for each octave s, and centre them in the middle of the cell.
+    corner as there. The released Caffe models have (1.375 s, 0.6875 s), (0.6875 s, 1.375 s) and
+    (s, s) for each octave s, and centre them in the middle of the cell.
     """
 
     def __init__(
@@ -41,11 +45,17 @@ class AnchorGenerator:
         scales: Sequence[float] = (8.0,),
         ratios: Sequence[float] = (0.5, 1.0, 2.0),
         sizes: Sequence[Sequence[Size]] | None = None,
+        sides: Sequence[Sequence[float]] | None = None,
+        shapes: Sequence[Size] = CAFFE_SHAPES,
         center_offset: float = 0.0,
     ) -> None:
         for name, numbers in (("strides", strides), ("scales", scales), ("ratios", ratios)):
             if not numbers or min(numbers) <= 0:
                 raise InputError(f"{name} must be positive numbers, got {list(numbers)}")
+        if sides is not None:
+            if sizes is not None:
+                raise InputError("anchors have both sizes and sides: give one of them")
+            sizes = [[(s * w, s * h) for s in level for w, h in shapes] for level in sides]
         _check_sizes(sizes, len(strides))
         self.strides = tuple(strides)
         self.scales = tuple(scales)

@@ -5,7 +5,7 @@ mean (104, 117, 123), torchvision's, which we load, on RGB pictures divided by a
 fc layers start at random here, there from pruned ImageNet weights (tools/prune_fc.py makes some).
 
 On VOC the released models leave out the 64-pixel anchors, train with 3000 proposals, drop those
-below 15 pixels, and train on all anchors around cells of the picture: sizes of faster_alexnet.py,
+below 15 pixels, and train on all anchors around cells of the picture: sides=[[128, 256, 512]],
 train_proposals=(3000, None), min_size=15, border_share=0.5.
 """
 
@@ -34,22 +34,7 @@ model = dict(
         anchors=dict(
             type="cascadekit.AnchorGenerator",
             strides=[16],
-            sizes=[
-                [
-                    (88, 44),
-                    (44, 88),
-                    (64, 64),
-                    (176, 88),
-                    (88, 176),
-                    (128, 128),
-                    (352, 176),
-                    (176, 352),
-                    (256, 256),
-                    (704, 352),
-                    (352, 704),
-                    (512, 512),
-                ]
-            ],
+            sides=[[64, 128, 256, 512]],
             center_offset=0.5,
         ),
         coder=dict(type="cascadekit.BoundedDeltaCoder", most_shift=1.0, most_scale=8.0),

@@ -41,12 +41,7 @@ model = dict(
         anchors=dict(
             type="cascadekit.AnchorGenerator",
             strides=[4, 8, 16, 32],
-            sizes=[
-                [(44, 22), (22, 44), (32, 32)],
-                [(88, 44), (44, 88), (64, 64)],
-                [(176, 88), (88, 176), (128, 128)],
-                [(352, 176), (176, 352), (256, 256), (704, 352), (352, 704), (512, 512)],
-            ],
+            sides=[[32], [64], [128], [256, 512]],
             center_offset=0.5,
         ),
         coder=dict(type="cascadekit.BoundedDeltaCoder", most_shift=1.0, most_scale=8.0),

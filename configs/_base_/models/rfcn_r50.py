@@ -35,22 +35,7 @@ model = dict(
         anchors=dict(
             type="cascadekit.AnchorGenerator",
             strides=[16],
-            sizes=[
-                [
-                    (88, 44),
-                    (44, 88),
-                    (64, 64),
-                    (176, 88),
-                    (88, 176),
-                    (128, 128),
-                    (352, 176),
-                    (176, 352),
-                    (256, 256),
-                    (704, 352),
-                    (352, 704),
-                    (512, 512),
-                ]
-            ],
+            sides=[[64, 128, 256, 512]],
             center_offset=0.5,
         ),
         coder=dict(type="cascadekit.BoundedDeltaCoder", most_shift=1.0, most_scale=8.0),

@@ -12,9 +12,7 @@ _base_ = [
     "../../_base_/runtime.py",
 ]
 
-boxes = [(176, 88), (88, 176), (128, 128), (352, 176), (176, 352), (256, 256)]
-boxes += [(704, 352), (352, 704), (512, 512)]
-anchors = dict(sizes=[boxes])
+anchors = dict(sides=[[128, 256, 512]])
 rpn = dict(anchors=anchors, train_proposals=(3000, None), min_size=15, border_share=0.5)
 post = dict(score_threshold=0.1, nms_iou=0.3)
 model = dict(num_classes=20, rpn_head=rpn, roi_head=dict(postprocess=post))

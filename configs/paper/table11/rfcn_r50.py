@@ -12,10 +12,8 @@ _base_ = [
     "../../_base_/runtime.py",
 ]
 
-boxes = [(176, 88), (88, 176), (128, 128), (352, 176), (176, 352), (256, 256)]
-boxes += [(704, 352), (352, 704), (512, 512)]
 counts = dict(train_proposals=(5000, None), test_proposals=(3000, None), min_size=15)
 cuts = dict(train_score_threshold=0.001, score_threshold=0.005)
-rpn = dict(anchors=dict(sizes=[boxes]), border_share=0.5, **counts, **cuts)
+rpn = dict(anchors=dict(sides=[[128, 256, 512]]), border_share=0.5, **counts, **cuts)
 head = dict(sampler=dict(num=128), postprocess=dict(score_threshold=0.1, nms_iou=0.3))
 model = dict(num_classes=20, rpn_head=rpn, roi_head=head)

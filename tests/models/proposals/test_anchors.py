@@ -111,3 +111,26 @@ def test_no_anchors_to_move():
 def test_wrong_sizes(sizes, message):
     with pytest.raises(InputError, match=message):
         AnchorGenerator([8, 16], sizes=sizes)
+
+
+def test_sides_are_the_caffe_models_sizes():
+    """The sizes that the released FPN+ configs write out, e.g. 44 x 22 for 32."""
+    generator = AnchorGenerator([4, 32], sides=[[32], [256, 512]])
+    assert generator.num_anchors == (3, 6)
+    assert generator.sizes[0] == [(44, 22), (22, 44), (32, 32)]
+    assert generator.sizes[1][3:] == [(704, 352), (352, 704), (512, 512)]
+    other = AnchorGenerator([4], sides=[[10]], shapes=[(1, 2)])
+    assert other.sizes == [[(10, 20)]]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sides": [[32]]}, "1 lists for 2 strides"),
+        ({"sides": [[32], [0]]}, r"sizes\[1\] must be positive"),
+        ({"sides": [[32], [64]], "sizes": [[(8, 8)], [(8, 8)]]}, "both sizes and sides"),
+    ],
+)
+def test_wrong_sides(options, message):
+    with pytest.raises(InputError, match=message):
+        AnchorGenerator([8, 16], **options)
