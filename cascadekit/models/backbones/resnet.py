@@ -55,6 +55,7 @@ class _Block(nn.Module):
             self.add_module(f"conv{number}", conv)
             _add_norm(self, norm, number, conv.out_channels)
         channels_in, channels_out = convs[0].in_channels, convs[-1].out_channels
+        self.channels = channels_out
         self.relu = nn.ReLU(inplace=True)
         self.downsample = None
         if stride != 1 or channels_in != channels_out:
@@ -204,24 +205,23 @@ class ResNet(nn.Module):
         channels, stride = 64, 4
         out_channels, strides = [], []
         for stage in range(self.out_indices[-1] + 1):
-            deformed = dcn if stage in dcn_stages else None
-            middle = _Middle(groups, base_width, dilations[stage], deformed, dcn_groups)
+            version = dcn if stage in dcn_stages else None
+            middle = _Middle(groups, base_width, dilations[stage], version, dcn_groups)
             layer = []
+            width = 64 * 2**stage
             for number in range(blocks[stage]):
                 first = stage_strides[stage] if number == 0 else 1
-                width = 64 * 2**stage
                 if is_bottleneck:
                     layer.append(_bottleneck(channels, width, first, middle, norm, style))
                 else:
                     layer.append(_basic(channels, width, first, dilations[stage], norm))
-                channels = width * (4 if is_bottleneck else 1)
+                channels = layer[-1].channels
             self.add_module(f"layer{stage + 1}", nn.Sequential(*layer))
             stride *= stage_strides[stage]
             out_channels.append(channels)
             strides.append(stride)
         self.out_channels = tuple(out_channels[i] for i in self.out_indices)
         self.strides = tuple(strides[i] for i in self.out_indices)
-
         # A frozen scale cannot grow from 0: it starts small, for training without `weights`.
         self._randomise(last_scale=0.2 if norm_frozen else 0.0)
         if norm_frozen:
