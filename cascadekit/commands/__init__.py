@@ -19,6 +19,7 @@ COMMANDS = {
     "proposals": "dump_proposals",
     "config": "print_config",
     "recipes": "recipes",
+    "cost": "cost",
     "prune-fc": "prune_fc",
     "convert": "convert_checkpoint",
     "env": "env",
