@@ -299,7 +299,7 @@ def test_classes_that_the_test_data_lacks(fails, coco):
     ("option", "expected"),
     [
         ("model.roi_head.mask_strategy=e", "must be 'b', 'c' or 'd', got 'e'"),
-        ("model.roi_head.loss_scaling=x", "must be 'loss' or 'gradient', got 'x'"),
+        ("model.roi_head.loss_scaling=x", "must be one of loss, gradient, loss_only, got 'x'"),
         ("model.roi_head.delta_stds=[[1,1,1,1]]", "delta_stds: 1 entries for 2 stages"),
         ("train_dataloader.dataset.split=trian", "Did you mean 'train'"),
         ("train_dataloader.dataset.num_images=0", "num_images of the shapes must be"),
