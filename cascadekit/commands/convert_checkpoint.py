@@ -42,6 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="epsilon the batch norms were used with, torchvision's weights only: 0 if they were "
         "trained further from its COCO_V1 [0 for these two files, else 1e-5]",
     )
+    parser.add_argument(
+        "--drop-unused",
+        action="store_true",
+        help='leave out classes called "N/A": of the 90 of torchvision\'s COCO weights the 80 of '
+        "COCO's files and our configs remain",
+    )
     parser.add_argument("--verbose", action="store_true", help="list every key")
 
 
@@ -49,6 +55,7 @@ def run(args: argparse.Namespace) -> None:
     """Convert, print the account, write."""
     from cascadekit.apis import load_config, model_shapes
     from cascadekit.checkpoints import read_translation
+    from cascadekit.checkpoints.class_rows import drop_unused
     from cascadekit.checkpoints.conversion import convert, format_account, write
     from cascadekit.configuration import parse_options
 
@@ -56,6 +63,8 @@ def run(args: argparse.Namespace) -> None:
     if args.config is not None:
         shapes = model_shapes(load_config(args.config, options=parse_options(args.cfg_options)))
     found = read_translation(args.source, args.norm_eps)
+    if args.drop_unused:
+        found = drop_unused(found)
     converted = convert(found, args.to, shapes)
     print(format_account(converted, args.verbose))
     print(write(converted, args.target, args.partial))

@@ -86,6 +86,21 @@ def test_an_epsilon(tmp_path, capsys):
     assert scale.tolist() == pytest.approx([2**0.5])
 
 
+def test_unused_classes(tmp_path, capsys):
+    state = {
+        "roi_heads.box_predictor.cls_score.bias": torch.arange(91.0),
+        "rpn.head.x": torch.ones(1),
+    }
+    source = tmp_path / "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth"
+    arguments = [str(save_weights(state, source)), str(tmp_path / "x.pth"), "--partial"]
+    assert run("convert", arguments, "") == 0
+    assert "90 class names" in capsys.readouterr().out
+    assert run("convert", [*arguments, "--drop-unused"], "") == 0
+    assert "80 class names" in capsys.readouterr().out
+    written = load_checkpoint_file(tmp_path / "x.pth")["state_dict"]
+    assert len(written["roi_head.bbox_head.0.fc_cls.bias"]) == 81
+
+
 def test_the_script_explains_itself():
     script = REPOSITORY / "tools" / "convert_checkpoint.py"
     shown = subprocess.run(
