@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cascadekit.errors import InputError
+from cascadekit.models.necks.magnify import magnify
 from cascadekit.registry import MODELS
 
 
@@ -73,7 +74,7 @@ class FPNPlus(nn.Module):
         sums = [up[-1]]  # coarsest first
         down = laterals[-1]  # a level with all coarser ones
         for finer, lateral in zip(reversed(up[:-1]), reversed(laterals[:-1]), strict=True):
-            handed_down = double(down, lateral)
+            handed_down = magnify(down, (lateral.shape[2], lateral.shape[3]))
             sums.append(finer + handed_down)
             down = lateral + handed_down
         return tuple(conv(s) for conv, s in zip(self.fpn_convs, reversed(sums), strict=True))
@@ -85,13 +86,3 @@ def halve(fine: Tensor, like: Tensor) -> Tensor:
     After an odd size the last mean is of what is there, as in Caffe.
     """
     return F.avg_pool2d(fine, 2, ceil_mode=True)[..., : like.shape[2], : like.shape[3]]
-
-
-def double(coarse: Tensor, like: Tensor) -> Tensor:
-    """A (B, C, H, W) map of double size, bilinear, zeros beyond its border, cut to `like`'s size.
-
-    This is Caffe's deconvolution by a fixed bilinear kernel (4 x 4, stride 2, padding 1).
-    """
-    padded = F.pad(coarse, (1, 1, 1, 1))
-    doubled = F.interpolate(padded, scale_factor=2, mode="bilinear", align_corners=False)
-    return doubled[..., 2 : 2 + like.shape[2], 2 : 2 + like.shape[3]]

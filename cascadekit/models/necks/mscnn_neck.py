@@ -12,24 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cascadekit.models.initialise import normal
+from cascadekit.models.necks.magnify import magnify
 from cascadekit.registry import MODELS
-
-
-def magnify(features: Tensor) -> Tensor:
-    """Twice the size by fixed bilinear deconvolution.
-
-    Args:
-        features: (B, C, H, W); H and W at least 1.
-
-    Returns:
-        (B, C, 2H, 2W); the map goes on with zeros outside, so its outermost rows and columns are
-        3/4 of the nearest pixel.
-
-    Source: what a deconvolution with a fixed bilinear 4x4 kernel, stride 2 and padding 1 gives
-    (MS-CNN's released code), by interpolation, which spares C convolutions.
-    """
-    padded = F.pad(features, (1, 1, 1, 1))
-    return F.interpolate(padded, scale_factor=2, mode="bilinear")[:, :, 2:-2, 2:-2]
 
 
 @MODELS.register_module()

@@ -119,13 +119,13 @@ def stage_mask_loss(
         () float32.
     """
     logits = head(pooled)  # (P, K, m, m)
-    size = logits.shape[-1]
+    size, samples = logits.shape[-1], int(getattr(head, "target_samples", 2))
     wanted = logits.new_zeros(len(labels), size, size, dtype=torch.float32)
     for b, target in enumerate(targets):
         rows = (proposals.image_index == b).nonzero()[:, 0]
         if len(rows) and target.masks is not None:
             wanted[rows] = crop_and_resize(
-                target.masks, gt_index[rows], proposals.boxes[rows], size, head.target_samples
+                target.masks, gt_index[rows], proposals.boxes[rows], size, samples
             )
     return mask_loss(logits, wanted, labels)
 

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 
 from cascadekit.errors import InputError
-from cascadekit.models.necks.fpn_plus import FPNPlus, double, halve
+from cascadekit.models.necks.fpn_plus import FPNPlus, halve
+from cascadekit.models.necks.magnify import magnify
 from cascadekit.registry import MODELS
 
 
@@ -44,7 +45,7 @@ def test_two_levels_by_hand():
 
 
 def test_the_outermost_pixels_are_dimmed():
-    assert double(torch.ones(1, 1, 2, 2), torch.ones(1, 1, 4, 4))[0, 0].tolist() == [
+    assert magnify(torch.ones(1, 1, 2, 2), (4, 4))[0, 0].tolist() == [
         [0.5625, 0.75, 0.75, 0.5625],
         [0.75, 1, 1, 0.75],
         [0.75, 1, 1, 0.75],
@@ -64,7 +65,7 @@ def test_halve_and_double_fit_any_size(size, half):
         for x in range(half[1]):
             window = fine[:, :, 2 * y : 2 * y + 2, 2 * x : 2 * x + 2]
             torch.testing.assert_close(halved[:, :, y, x], window.mean((2, 3)))
-    doubled = double(coarse, fine)
+    doubled = magnify(coarse, fine.shape[2:])
     assert doubled.shape == fine.shape
     torch.testing.assert_close(doubled, by_deconvolution(coarse)[..., : size[0], : size[1]])
 

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from cascadekit.models.necks.mscnn_neck import MSCNNNeck, magnify
+from cascadekit.models.necks.magnify import magnify
+from cascadekit.models.necks.mscnn_neck import MSCNNNeck
 from cascadekit.registry import MODELS
 
 

@@ -86,3 +86,38 @@ def test_chunks_change_nothing(monkeypatch):
 def test_thresholds_out_of_order():
     with pytest.raises(ValueError, match="neg_iou <= pos_iou"):
         IoUAssigner(0.3, 0.7)
+
+
+def test_background_has_a_lower_bound():
+    """MS-CNN's stage 1 on KITTI: boxes that overlap nothing are no samples."""
+    truth = [(0.0, 0.0, 10.0, 10.0)]
+    boxes = torch.tensor(
+        [
+            [0.0, 0, 10, 10],  # IoU 1
+            [0, 0, 10, 3],  # 0.3: background
+            [0, 0, 10, 1],  # exactly 0.1: background
+            [0, 0, 10, 0.9],  # 0.09: too far away
+            [50, 50, 60, 60],  # 0
+        ]
+    )
+    assigned = IoUAssigner(0.5, 0.5, neg_iou_low=0.1).assign(boxes, targets(truth))
+    assert assigned.kind.tolist() == [POSITIVE, NEGATIVE, NEGATIVE, IGNORED, IGNORED]
+    nothing = IoUAssigner(0.5, 0.5, neg_iou_low=0.1).assign(boxes, targets([]))
+    assert (nothing.kind == IGNORED).all()
+
+
+@pytest.mark.parametrize(("rule", "expected"), [("forcing", 1), ("own", 0)])
+def test_whose_box_is_the_best_of_another_object(rule, expected):
+    """One box: it overlaps the first object more, and is the second's only hope."""
+    truth = [(0.0, 0.0, 10.0, 10.0), (8.0, 0.0, 16.0, 10.0)]
+    box = torch.tensor([[0.0, 0, 12, 10]])  # IoU 100 / 120 and 40 / 160
+    assigner = IoUAssigner(0.9, 0.1, best_match_iou=0.0, forced_gt=rule)
+    assigned = assigner.assign(box, targets(truth))
+    assert assigned.kind.tolist() == [POSITIVE]
+    assert assigned.gt_index.tolist() == [expected]
+
+
+@pytest.mark.parametrize("faulty", [{"neg_iou_low": 0.6}, {"forced_gt": "best"}])
+def test_faults(faulty):
+    with pytest.raises(ValueError):
+        IoUAssigner(0.5, **faulty)
