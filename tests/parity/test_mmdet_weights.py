@@ -103,6 +103,7 @@ def assert_equal(state, other):
         assert torch.equal(value, other[name]), name
 
 
+@pytest.mark.filterwarnings("ignore:.*is a no-op")  # copying to "meta"
 @pytest.mark.parametrize(("name", "tensors", *"bsma"), CASES, ids=[case[0] for case in CASES])
 def test_there_and_back(mmdet, tmp_path, name, tensors, b, s, m, a):
     theirs, ours = their_model(mmdet, name), our_model(b, s, m, a)
