@@ -45,7 +45,7 @@ def test_a_step_and_a_prediction(name, stages, batch):
     config.roi_head.postprocess.score_threshold = 0.0
     config.rpn_head.min_size = 5  # the pictures have 64 x 96 pixels
     if name == "faster_alexnet":  # whose smallest anchors are larger
-        config.rpn_head.anchors.sizes = [[(44, 22), (32, 32)]]
+        config.rpn_head.anchors.sides = [[32]]
     model = MODELS.build(config)
     data = model.data_preprocessor(batch(masks=False), True)
     losses = model.train().loss(data["inputs"], data["data_samples"])
