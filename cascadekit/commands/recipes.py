@@ -6,13 +6,12 @@ import argparse
 
 DESCRIPTION = """Print what the recipes paper, mmdet and detectron2 set, side by side.
 
-A config chooses one by model.recipe; each setting can also be written alone and then wins.
-docs/differences.md says what each of them means.
+A config chooses one by model.recipe (or --cfg-options model.recipe=mmdet of train, test, predict);
+each setting can also be written alone and then wins. docs/differences.md says what each means.
 
 Examples:
   cascadekit recipes         # what differs
-  cascadekit recipes --all   # also what is the same in all three
-  python tools/train.py configs/cascade_r50.py --cfg-options model.recipe=mmdet"""
+  cascadekit recipes --all   # also what is the same in all three"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
