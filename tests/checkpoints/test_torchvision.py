@@ -5,6 +5,7 @@ import re
 import pytest
 import torch
 from torch import nn
+from torchvision import models
 from torchvision.models import detection
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from torchvision.ops.misc import FrozenBatchNorm2d
@@ -12,7 +13,7 @@ from torchvision.ops.misc import FrozenBatchNorm2d
 from cascadekit.checkpoints import load_backbone, load_weights, read_translation, save_weights
 from cascadekit.checkpoints.torchvision import rescaled_norms, translate
 from cascadekit.errors import InputError
-from cascadekit.models.backbones import ResNet
+from cascadekit.models.backbones import VGG, AlexNet, ResNet
 
 K = 3
 MAKERS = {0: detection.fasterrcnn_resnet50_fpn, 1: detection.maskrcnn_resnet50_fpn}
@@ -156,6 +157,31 @@ def test_other_heads_are_named():
         model = detection.keypointrcnn_resnet50_fpn(weights=None, weights_backbone=None)
     unknown = set(translate(model.state_dict()).unknown)
     assert len(unknown) == 18 and all("keypoint" in name for name in unknown)
+
+
+@pytest.mark.filterwarnings("ignore:.*is a no-op")  # copying to "meta"
+@pytest.mark.parametrize(
+    ("name", "build", "classifier"),
+    [
+        ("resnet50", lambda: ResNet(50), ("fc.",)),
+        ("resnet101", lambda: ResNet(101), ("fc.",)),
+        ("resnet152", lambda: ResNet(152), ("fc.",)),
+        ("resnext50_32x4d", lambda: ResNet(50, groups=32, base_width=4), ("fc.",)),
+        ("resnext101_32x8d", lambda: ResNet(101, groups=32, base_width=8), ("fc.",)),
+        ("resnext101_64x4d", lambda: ResNet(101, groups=64, base_width=4), ("fc.",)),
+        ("vgg16", lambda: VGG(16), ("classifier.",)),
+        ("alexnet", AlexNet, ("classifier.",)),
+    ],
+)
+def test_imagenet_weights(name, build, classifier):
+    """All but the classifier has its place; `weights="torchvision://NAME"` has these names."""
+    with torch.device("meta"):
+        theirs = getattr(models, name)(weights=None).state_dict()
+        backbone = build()
+    report = load_backbone(backbone, theirs)
+    assert (report.missing, report.mismatched, report.dialect) == ((), (), "cascadekit")
+    assert report.unexpected and all(key.startswith(classifier) for key in report.unexpected)
+    assert len(report.loaded) + len(report.unexpected) == len(theirs)
 
 
 def test_a_backbone_out_of_a_detector(tmp_path):

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from cascadekit.apis import load_config, load_detector, model_shapes
-from cascadekit.checkpoints import load_checkpoint_file, save_weights
+from cascadekit.apis import load_config, load_detector, model_shapes, train
+from cascadekit.checkpoints import load_checkpoint_file, save_weights, to_mmdet
 from cascadekit.commands import run
 
 REPOSITORY = Path(__file__).parents[2]
@@ -53,6 +53,43 @@ def test_there_and_back(state, tmp_path, capsys):
         assert torch.equal(read[name], value)
     detector = load_detector(TINY, back, device="cpu")
     assert detector.classes == tuple("abcdef")
+
+
+@pytest.fixture
+def lone(tmp_path):
+    """A Mask R-CNN's weights under mmdetection's names, and ours."""
+    options = {"model.roi_head.stage_ious": (0.5,)}
+    config = load_config(TINY, options=options)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        ours = {name: torch.rand(v.shape) / 9 for name, v in model_shapes(config).items()}
+    theirs = to_mmdet(ours).weights
+    assert "roi_head.mask_head.upsample.bias" in theirs
+    meta = {"CLASSES": tuple("abcdef")}
+    return config, ours, save_weights({"state_dict": theirs, "meta": meta}, tmp_path / "m.pth")
+
+
+def test_a_file_of_mmdetection_detects_as_it_is(lone):
+    config, ours, file = lone
+    detector = load_detector(config, file, device="cpu")
+    assert detector.classes == tuple("abcdef")
+    for name, value in detector.state_dict().items():
+        assert torch.equal(value, ours[name]), name
+
+
+def test_a_training_starts_from_a_file_of_mmdetection(lone, tmp_path, monkeypatch):
+    config, ours, file = lone
+    monkeypatch.setenv("CASCADEKIT_DATA", str(tmp_path / "data"))
+    config.load_from = str(file)
+    config.train_cfg.max_iters = 1
+    config.optim_wrapper.optimizer.update(lr=0.0, weight_decay=0.0)
+    config.val_dataloader = config.val_cfg = config.val_evaluator = None
+    train(config, tmp_path / "run", seed=0, device="cpu")
+    trained = load_checkpoint_file(tmp_path / "run" / "iter_1.pth")["state_dict"]
+    for name, value in ours.items():
+        assert torch.equal(trained[name], value), name
+    log = "".join(path.read_text() for path in (tmp_path / "run").glob("*/*.log"))
+    assert f"m.pth: mmdetection: {len(ours)} of {len(ours)} tensors are ours" in log
 
 
 def test_verbose_and_options(state, tmp_path, capsys):
