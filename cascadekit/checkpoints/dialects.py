@@ -31,10 +31,7 @@ def weights_in(content: Mapping[str, Any], origin: str) -> dict[str, Any]:
     Raises:
         InputError: there are no weights in it, or an array of a type that tensors do not have.
     """
-    for place in _PLACES:
-        if isinstance(content.get(place), Mapping):
-            content = content[place]
-            break
+    content = _place(content)
     state = {key: _as_tensor(value, key, origin) for key, value in content.items()}
     if not any(isinstance(value, Tensor) for value in state.values()):
         keys = ", ".join(map(str, list(content)[:5])) or "nothing"
@@ -43,6 +40,11 @@ def weights_in(content: Mapping[str, Any], origin: str) -> dict[str, Any]:
             f"'state_dict', 'model' or 'blobs', found {keys}"
         )
     return state
+
+
+def _place(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The part of a file that has the weights; the file itself if it has no such part."""
+    return next((content[p] for p in _PLACES if isinstance(content.get(p), Mapping)), content)
 
 
 def _as_tensor(value: Any, key: str, origin: str) -> Any:
@@ -127,18 +129,15 @@ def in_our_names(content: Mapping[str, Any], origin: str) -> dict[str, Any]:
         origin: its name.
 
     Returns:
-        `content` if its names are ours; else its `meta` if any, and `state_dict`. Keys without a
-        counterpart are not in it.
+        `content` if its names are ours; else its `meta` if any, and `state_dict`.
 
     Raises:
-        InputError: weights of another framework that have no, or not everywhere a, counterpart.
+        InputError: no weights, or weights of another framework that have no counterpart.
     """
-    if not any(isinstance(content.get(place), Mapping) for place in _PLACES) and not any(
-        isinstance(value, Tensor | np.ndarray) for value in content.values()
-    ):
-        return dict(content)  # no weights: the reader's own message is better
-    translation = translate(weights_in(content, origin), origin)
-    if not translation.is_foreign:
+    state = weights_in(content, origin)
+    translation = translate(state, origin)
+    has_arrays = any(isinstance(value, np.ndarray) for value in _place(content).values())
+    if not translation.is_foreign and not has_arrays:
         return content if isinstance(content, dict) else dict(content)
     if translation.unknown:
         names = list(translation.unknown)
