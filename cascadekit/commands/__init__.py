@@ -22,6 +22,7 @@ COMMANDS = {
     "cost": "cost",
     "prune-fc": "prune_fc",
     "convert": "convert_checkpoint",
+    "export": "export",
     "env": "env",
 }
 

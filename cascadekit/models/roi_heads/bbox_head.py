@@ -101,5 +101,5 @@ class BBoxHead(nn.Module):
             hidden = F.dropout(layer(hidden).relu(), self.dropout, self.training)
         logits = self.fc_cls(hidden)
         if self.num_boxes == 0:
-            return logits, hidden.new_zeros(len(hidden), 0, 4)
+            return logits, hidden.new_zeros(hidden.shape[0], 0, 4)
         return logits, self.fc_reg(hidden).unflatten(1, (self.num_boxes, 4))
