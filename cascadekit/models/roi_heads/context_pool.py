@@ -55,4 +55,4 @@ class ContextPool(nn.Module):
         margin = (boxes[:, 2:] - boxes[:, :2]) * self.margin  # (R, 2)
         larger = torch.cat([boxes[:, :2] - margin, boxes[:, 2:] + margin], 1)
         pooled = self.pool(maps, torch.cat([boxes, larger]), torch.cat([image_index, image_index]))
-        return torch.cat([pooled[: len(boxes)], pooled[len(boxes) :]], 1)
+        return torch.cat(list(pooled.unflatten(0, (2, boxes.shape[0]))), 1)

@@ -119,4 +119,4 @@ class RFCNHead(nn.Module):
         """
         votes = pooled.mean((2, 3))  # (R, K + 1 + 4G)
         logits, deltas = votes.split([self.num_classes + 1, 4 * self.num_boxes], dim=1)
-        return logits, deltas.reshape(len(deltas), self.num_boxes, 4)
+        return logits, deltas.unflatten(1, (self.num_boxes, 4))
