@@ -7,4 +7,4 @@ AP:       paper Table 10: box 41.3, mask 35.4; ours not run.
 
 _base_ = "mask_r50.py"
 
-model = dict(roi_head=dict(stage_ious=(0.5, 0.6, 0.7), mask_strategy="c"))
+model = dict(roi_head=dict(stage_ious=(0.5, 0.6, 0.7)))

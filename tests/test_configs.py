@@ -115,8 +115,9 @@ DEPTH = {"model.backbone.depth", "model.backbone.weights"}
         ("faster_r50", "cascade_r50", {IOUS}),
         ("faster_r101", "cascade_r101", {IOUS}),
         ("lite/faster_lite", "lite/cascade_lite", {IOUS}),
-        # mask_strategy is written out, and says what it is by default.
-        ("mask_r50", "cascade_mask_r50", {IOUS, "model.roi_head.mask_strategy"}),
+        # The mask strategy is the recipe's.
+        ("mask_r50", "cascade_mask_r50", {IOUS}),
+        # Written out, as it is by default.
         ("lite/mask_lite", "lite/cascade_mask_lite", {IOUS, "model.roi_head.mask_strategy"}),
         (
             "shapes/mask_shapes",
