@@ -62,6 +62,7 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
             "assigner": _anchor_assigner(0.3, "forcing", 0.7),
             "coder": _coder("above"),
             "allowed_border": 0,
+            "pad_size_divisor": None,
             "beta": 1 / 9,
             "box_loss_average": "sampled",
             "train_proposals": (2000, 2000),
@@ -96,6 +97,7 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
             "assigner": _anchor_assigner(0.3, "forcing", 1.0),
             "coder": _coder("both"),
             "allowed_border": 0,
+            "pad_size_divisor": 32,  # its preprocessor's
             "beta": 1 / 9,
             "box_loss_average": "sampled",
             "train_proposals": (2000, 2000),
@@ -130,6 +132,7 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
             "assigner": _anchor_assigner(0.0, "own", 1.0),
             "coder": _coder("above"),
             "allowed_border": -1,
+            "pad_size_divisor": None,
             "beta": 0.0,
             "box_loss_average": "batch",
             "train_proposals": (2000, 2000),

@@ -60,6 +60,31 @@ def inside(
     )
 
 
+def cells_inside(
+    maps: Sequence[tuple[int, int]],
+    strides: Sequence[int],
+    num_anchors: Sequence[int],
+    size: tuple[int, int],
+) -> Tensor:
+    """Anchors whose cell begins inside a picture, wherever they reach.
+
+    Args:
+        maps: (height, width) of each level's map, in cells.
+        strides: input pixels per cell of each level.
+        num_anchors: anchors per cell of each level.
+        size: (height, width) of the picture, pixels.
+
+    Returns:
+        (A,) bool, on the CPU, in the order of `AnchorGenerator.grid_anchors`.
+    """
+    levels = []
+    for (height, width), stride, count in zip(maps, strides, num_anchors, strict=True):
+        rows, columns = torch.arange(height) * stride, torch.arange(width) * stride
+        cells = (rows < size[0])[:, None] & (columns < size[1])  # (height, width)
+        levels.append(cells.flatten().repeat_interleave(count))
+    return torch.cat(levels)
+
+
 def assign_anchors(
     assigner: IoUAssigner | CentreMatchAssigner,
     anchors: Tensor,

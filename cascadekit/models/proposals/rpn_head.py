@@ -15,6 +15,7 @@ from cascadekit.models.losses import box_loss, objectness_loss
 from cascadekit.models.proposals.anchor_sampling import (
     AnchorSample,
     assign_anchors,
+    cells_inside,
     inside,
     sample_anchors,
 )
@@ -58,6 +59,9 @@ class RPNHead(nn.Module):
             below: that reach it) are not trained on; -1: all are. Detectron and mmdetection: 0.
         border_share: instead, anchors that leave it by more than this share of their own width or
             height are not trained on. Caffe: 0.25.
+        pad_size_divisor: nor are anchors of cells that begin beyond the picture padded to a
+            multiple of this, where other pictures of the batch are larger; None: they are. Matters
+            only where anchors may leave the picture. mmdetection: 32, its preprocessor's.
         beta: smooth-L1 transition. Detectron: 1/9; Caffe: 1; detectron2: 0.
         box_loss_average: "sampled": the box loss is divided by the anchors sampled; "batch": by as
             many as the sampler would take from all images if it could, and the objectness loss
@@ -93,6 +97,7 @@ class RPNHead(nn.Module):
         sample_per_level: bool = False,
         allowed_border: int | None = 0,
         border_share: float | None = None,
+        pad_size_divisor: int | None = None,
         beta: float = 1 / 9,
         box_loss_average: str = "sampled",
         loss_weight: float = 1.0,
@@ -116,6 +121,7 @@ class RPNHead(nn.Module):
         self.sample_per_level = sample_per_level
         self.allowed_border = allowed_border
         self.border_share = border_share
+        self.pad_size_divisor = pad_size_divisor
         self.beta = beta
         self.box_loss_average = box_loss_average
         self.loss_weight = loss_weight
@@ -239,8 +245,12 @@ class RPNHead(nn.Module):
         moved_to = partial(self.anchors.moved_to, maps=output.maps)
         images = []  # B lists of a sample for each group
         for info, target in zip(infos, targets, strict=True):
-            usable = self._inside(anchors, info).nonzero()[:, 0]
-            assigned = assign_anchors(self.assigner, anchors, usable, target, moved_to)
+            usable = self._inside(anchors, info)
+            if self.pad_size_divisor is not None:
+                usable &= self._of_own_cells(output.maps, info).to(usable.device)
+            assigned = assign_anchors(
+                self.assigner, anchors, usable.nonzero()[:, 0], target, moved_to
+            )
             images.append(
                 sample_anchors(
                     anchors, assigned, target, groups, self.sampler, self.coder, generator
@@ -281,8 +291,14 @@ class RPNHead(nn.Module):
         )
 
     def _inside(self, anchors: Tensor, info: ImageInfo) -> Tensor:
-        """(A,) bool: anchors that training may use."""
+        """(A,) bool: anchors that training may use, wherever their cells are."""
         return inside(anchors, info, self.allowed_border, self.border_share)
+
+    def _of_own_cells(self, maps: Sequence[tuple[int, int]], info: ImageInfo) -> Tensor:
+        """(A,) bool: anchors of cells that belong to the picture, not to larger ones beside it."""
+        divisor = self.pad_size_divisor or 1
+        height, width = (-(-side // divisor) * divisor for side in info.size)
+        return cells_inside(maps, self.anchors.strides, self.anchors.num_anchors, (height, width))
 
 
 def _assigner() -> Config:

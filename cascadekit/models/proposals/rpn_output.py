@@ -15,7 +15,8 @@ class RPNOutput:
         anchors: L tensors (A_l, 4) float32 xyxy input pixels.
         logits: L tensors (B, A_l), objectness before the sigmoid.
         deltas: L tensors (B, A_l, 4), normalised.
-        maps: (height, width) of each level's map, in cells; needed by `CentreMatchAssigner` only.
+        maps: (height, width) of each level's map, in cells; needed by `CentreMatchAssigner`
+            and where cells beyond a picture are left out.
     """
 
     anchors: list[Tensor]

@@ -11,12 +11,12 @@ from cascadekit.registry import TASK_UTILS
 
 
 def _pick(index: Tensor, count: int, generator: torch.Generator | None) -> Tensor:
-    """At most `count` entries of `index`, at random, without repetition."""
+    """At most `count` entries of `index`, at random, without repetition, in their old order."""
     if len(index) <= count:
         return index
     device = index.device if generator is None else generator.device
-    order = torch.randperm(len(index), generator=generator, device=device)[:count]
-    return index[order.to(index.device)]
+    chosen = torch.randperm(len(index), generator=generator, device=device)[:count]
+    return index[chosen.sort().values.to(index.device)]
 
 
 @TASK_UTILS.register_module()
@@ -32,6 +32,7 @@ class RandomSampler:
 
     Source: Fast R-CNN (Girshick 2015) section 2.3. When there are too few negatives the sample is
     smaller, as in Detectron; the released Caffe code pads it with discarded boxes.
+    With the same seed mmdetection draws the same boxes, in the same order.
     """
 
     def __init__(self, num: int = 512, pos_fraction: float = 0.25) -> None:
@@ -48,7 +49,7 @@ class RandomSampler:
             generator: source of randomness; None: torch's global one.
 
         Returns:
-            (n,) int64 rows, positives first; n may be 0.
+            (n,) int64 rows, positives first, ascending in both parts; n may be 0.
         """
         positives = (kind == POSITIVE).nonzero()[:, 0]
         positives = _pick(positives, int(self.num * self.pos_fraction), generator)

@@ -3,7 +3,12 @@
 import pytest
 import torch
 
-from cascadekit.models.proposals.anchor_sampling import assign_anchors, inside, sample_anchors
+from cascadekit.models.proposals.anchor_sampling import (
+    assign_anchors,
+    cells_inside,
+    inside,
+    sample_anchors,
+)
 from cascadekit.models.targets.assigner import IGNORED, NEGATIVE, POSITIVE, Assignment, IoUAssigner
 from cascadekit.models.targets.bbox_coder import DeltaCoder
 from cascadekit.models.targets.centre_match import CentreMatchAssigner
@@ -42,6 +47,22 @@ def test_inside_of_no_anchors():
     nothing = torch.zeros(0, 4)
     for border, share in ((0, None), (-1, None), (0, 0.25)):
         assert inside(nothing, INFO, border, share).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("size", "fine", "coarse"),
+    [
+        ((32, 48), [1, 1, 1, 1, 1, 1], [1, 1]),  # all of the map
+        ((32, 40), [1, 1, 1, 1, 1, 1], [1, 1]),  # the last column begins at 32
+        ((32, 32), [1, 1, 0, 1, 1, 0], [1, 0]),  # a cell that begins at the border is outside
+        ((16, 17), [1, 1, 0, 0, 0, 0], [1, 0]),
+        ((1, 1), [1, 0, 0, 0, 0, 0], [1, 0]),
+    ],
+)
+def test_cells_inside(size, fine, coarse):
+    """Maps of 2 x 3 and 1 x 2 cells, of stride 16 and 32, with two and one anchors a cell."""
+    expected = [cell for cell in fine for _ in range(2)] + coarse
+    assert cells_inside([(2, 3), (1, 2)], [16, 32], [2, 1], size).int().tolist() == expected
 
 
 TRUTH = Targets(torch.tensor([[0.0, 0, 10, 10]]), torch.zeros(1).long(), torch.zeros(0, 4))

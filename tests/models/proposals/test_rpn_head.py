@@ -1,5 +1,8 @@
 """Proposals and losses of the RPN on anchors small enough to follow."""
 
+import math
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -81,6 +84,24 @@ def test_allowed_border():
     assert losses["rpn.loss_cls"].item() == pytest.approx(torch.tensor(2.0).log().item())
     assert rpn._inside(rpn.anchors.grid_anchors([(4, 4)])[0], INFO).all()
     assert head()._inside(rpn.anchors.grid_anchors([(4, 4)])[0], INFO).sum() == 4
+
+
+@pytest.mark.parametrize(
+    ("divisor", "trained"),
+    [
+        (None, 16),  # all cells of the batch's map
+        (8, 4),  # the picture of 16 x 9, padded to 16 x 16: cells of rows 0 and 1, columns 0 and 1
+        (32, 16),  # padded to the batch's size
+    ],
+)
+def test_cells_beyond_a_smaller_picture(divisor, trained):
+    rpn = head(allowed_border=-1, pad_size_divisor=divisor)
+    logits = torch.full((4, 4), 3.0)
+    logits[:2, :2] = 0.0
+    found = replace(output(rpn, logits.view(1, 16)), maps=((4, 4),))
+    loss = rpn.loss(found, [ImageInfo((16, 9), (16, 9))], [truth()])["rpn.loss_cls"].item()
+    own, beyond = 4 * math.log(2), (trained - 4) * math.log(1 + math.exp(3))
+    assert loss == pytest.approx((own + beyond) / trained, rel=1e-5)
 
 
 def test_no_objects_still_gives_gradients():

@@ -40,6 +40,14 @@ def test_generator_repeats_and_varies():
     assert not torch.equal(first, sampler.sample(kind, torch.Generator().manual_seed(2)))
 
 
+def test_rows_stay_in_order():
+    """What a later stage draws from depends on it."""
+    kind = kinds(50, 500)[torch.randperm(550, generator=torch.Generator().manual_seed(0))]
+    rows = RandomSampler(64).sample(kind, torch.Generator().manual_seed(1))
+    positive, negative = rows[kind[rows] == POSITIVE], rows[kind[rows] == NEGATIVE]
+    assert torch.equal(rows, torch.cat([positive.sort().values, negative.sort().values]))
+
+
 def test_keep_all():
     assert KeepAll().sample(kinds(2, 3, 2)).tolist() == [0, 1, 2, 3, 4]
 
