@@ -61,9 +61,10 @@ def explain_shapes(keys: Sequence[str], state: State, own: State) -> InputError:
                 "with skip_mismatched=True to train on other classes"
             )
     for key in keys:
-        # One side is None: it has one box for all classes.
         if _layer(key) == "fc_reg" and isinstance(state[key], Tensor) and state[key].ndim:
             agnostic = len(state[key]) == 4
+            if agnostic == (len(own[key]) == 4):
+                continue  # their widths differ, not what they are for
             boxes = "one box for all classes" if agnostic else "a box for each class"
             return InputError(
                 f"{text}{more}. The checkpoint has {boxes}: "

@@ -194,7 +194,7 @@ def test_checkpoint_of_another_shape(command, fails):
     [
         ("god.pth", "no checkpoint file god.pth. Did you mean 'good.pth'?"),
         ("evil.pth", "evil.pth was not opened: besides weights it holds"),
-        ("plain.pkl", "plain.pkl has suffix '.pkl'; checkpoints end in"),
+        ("plain.pkl", "plain.pkl holds no weights: expected parameter names with tensors"),
         ("empty.pth", "empty.pth is empty"),
         ("half.pth", "half.pth is cut off"),
         ("run", "run is a folder; give a checkpoint file"),
