@@ -104,6 +104,51 @@ def spread() -> Callable[..., None]:
     return scale
 
 
+@pytest.fixture(scope="session")
+def calibrate() -> Callable[..., None]:
+    """`calibrate(model, run, {layer: (mean, std)})`: features that differ from place to place.
+
+    In a deep network of random weights they hardly do: what all places share is a hundred times
+    larger. Batch norms get the statistics of the run, and layers with a bias are shifted and scaled
+    so that each channel has the mean wanted, or 0, and all together the deviation wanted, or 1.
+    """
+
+    def fit(
+        model: nn.Module, run: Callable[[], Any], wanted: dict[nn.Module, tuple[float, float]]
+    ) -> None:
+        def take_statistics(norm: nn.BatchNorm2d, inputs: tuple[Tensor]) -> None:
+            norm.running_mean.copy_(inputs[0].mean((0, 2, 3)))
+            norm.running_var.copy_(inputs[0].var((0, 2, 3)))
+
+        def shift_and_scale(layer: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+            hooks.pop(layer).remove()  # the layer may be shared by all levels: once only
+            mean = output.transpose(0, 1).flatten(1).mean(1)  # of each channel
+            centred = output - mean.view(-1, *[1] * (output.dim() - 2))
+            wanted_mean, wanted_std = wanted.get(layer, (0.0, 1.0))
+            factor = wanted_std / centred.std()
+            layer.bias.data = (layer.bias - mean) * factor + wanted_mean
+            layer.weight.data *= factor
+            return centred * factor + wanted_mean
+
+        hooks = {}
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                nn.init.uniform_(module.weight, 0.5, 1.0)
+                nn.init.normal_(module.bias, std=0.1)
+                hooks[module] = module.register_forward_pre_hook(take_statistics)
+            elif getattr(module, "bias", None) is not None:
+                hooks[module] = module.register_forward_hook(shift_and_scale)
+        norms = {layer: hook for layer, hook in hooks.items() if isinstance(layer, nn.BatchNorm2d)}
+        with torch.no_grad():
+            run()
+        for layer, hook in norms.items():
+            hooks.pop(layer)
+            hook.remove()
+        assert not hooks, "a layer was not run"
+
+    return fit
+
+
 @pytest.fixture
 def randomise() -> Callable[[nn.Module], None]:
     """`randomise(model)`: give batch norms statistics, and all norms weights, worth comparing."""
@@ -368,7 +413,7 @@ def pair(mmdet, randomise, spread):
     return build
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def small() -> SimpleNamespace:
     """What tests of `pair` need to know of it."""
     return SimpleNamespace(

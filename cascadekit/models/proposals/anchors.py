@@ -29,6 +29,7 @@ class AnchorGenerator:
         shapes: (width, height) for s = 1; by default the released Caffe models'.
         center_offset: where in its cell an anchor is centred: 0 is the upper left corner, 0.5 the
             middle.
+        whole_pixels: round half of each side to pixels, as torchvision's detectors do.
 
     Raises:
         InputError: an empty list or a number that is not positive; not one list of sizes a level.
@@ -48,6 +49,7 @@ class AnchorGenerator:
         sides: Sequence[Sequence[float]] | None = None,
         shapes: Sequence[Size] = CAFFE_SHAPES,
         center_offset: float = 0.0,
+        whole_pixels: bool = False,
     ) -> None:
         for name, numbers in (("strides", strides), ("scales", scales), ("ratios", ratios)):
             if not numbers or min(numbers) <= 0:
@@ -62,6 +64,7 @@ class AnchorGenerator:
         self.ratios = tuple(ratios)
         self.sizes = sizes
         self.center_offset = center_offset
+        self.whole_pixels = whole_pixels
 
     @property
     def num_anchors(self) -> tuple[int, ...]:
@@ -81,6 +84,8 @@ class AnchorGenerator:
         else:
             widths, heights = torch.tensor(self.sizes[level], dtype=torch.float32).unbind(1)
         centred = torch.stack([-widths, -heights, widths, heights], dim=1) / 2
+        if self.whole_pixels:
+            centred = centred.round()
         return centred + stride * self.center_offset
 
     def grid_anchors(

@@ -21,6 +21,12 @@ def test_one_cell_by_hand():
     torch.testing.assert_close(level, torch.tensor(expected))
 
 
+def test_whole_pixels():
+    generator = AnchorGenerator([4], scales=[8], ratios=[0.5, 1.0], whole_pixels=True)
+    # Half sides of 22.63 and 11.31; 16 stays.
+    assert generator.cell_anchors(0).tolist() == [[-23, -11, 23, 11], [-16, -16, 16, 16]]
+
+
 def test_grid_goes_row_by_row():
     generator = AnchorGenerator(strides=[8, 16], scales=[1], ratios=[1.0])
     first, second = generator.grid_anchors([(2, 3), (1, 1)])
