@@ -12,12 +12,12 @@ from mmengine import registry as mm
 SCOPE = "cascadekit"
 
 
-def _child(parent: mm.Registry, location: str) -> mm.Registry:
-    return mm.Registry(parent.name, parent=parent, scope=SCOPE, locations=[location])
+def _child(parent: mm.Registry, *locations: str) -> mm.Registry:
+    return mm.Registry(parent.name, parent=parent, scope=SCOPE, locations=list(locations))
 
 
-MODELS = _child(mm.MODELS, "cascadekit.models")
-TASK_UTILS = _child(mm.TASK_UTILS, "cascadekit.models")
+MODELS = _child(mm.MODELS, "cascadekit.models", "cascadekit.interop")
+TASK_UTILS = _child(mm.TASK_UTILS, "cascadekit.models", "cascadekit.interop")
 DATASETS = _child(mm.DATASETS, "cascadekit.datasets")
 TRANSFORMS = _child(mm.TRANSFORMS, "cascadekit.datasets")
 DATA_SAMPLERS = _child(mm.DATA_SAMPLERS, "cascadekit.datasets")

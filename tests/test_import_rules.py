@@ -17,7 +17,7 @@ FLOORS = {
     2: ("models", "datasets", "evaluation", "visualization", "engine"),
     3: (
         *("apis", "data_choice", "tta_choice", "prediction_files", "proposal_files", "quality"),
-        *("environment", "cost", "export"),
+        *("environment", "cost", "export", "interop"),
     ),
     4: ("experiments", "serving"),
     5: ("commands", "__main__"),

@@ -344,7 +344,6 @@ def stored_proposals(samples: Sequence[Any]) -> Proposals:
     Raises:
         InputError: a sample carries no `proposals`, as in a pipeline without `LoadProposals`.
     """
-    boxes, scores = [], []
     for sample in samples:
         if "proposals" not in sample:
             raise InputError(
@@ -352,10 +351,21 @@ def stored_proposals(samples: Sequence[Any]) -> Proposals:
                 "has no rpn_head to make them: put dict(type='LoadProposals', file=...) into the "
                 "pipeline before PackInputs (`cascadekit proposals` writes such a file)"
             )
-        found = sample.proposals
-        boxes.append(getattr(found.bboxes, "tensor", found.bboxes))  # mmdetection wraps boxes
-        scores.append(found.scores)
-    return Proposals.from_list(boxes, scores)
+    return proposals_of([sample.proposals for sample in samples])
+
+
+def proposals_of(instances: Sequence[Any]) -> Proposals:
+    """B instances with `bboxes` (n, 4) network pixels and `scores` (n,) as proposals of a batch."""
+    boxes = [getattr(i.bboxes, "tensor", i.bboxes) for i in instances]  # mmdetection wraps boxes
+    return Proposals.from_list(boxes, [i.scores for i in instances])
+
+
+def to_instances(found: Detections, masks: Tensor | None = None) -> InstanceData:
+    """Detections, and their (D, H, W) bitmaps if any, as mm-style evaluators read them."""
+    instances = InstanceData(bboxes=found.boxes, scores=found.scores, labels=found.labels)
+    if masks is not None:
+        instances.masks = masks
+    return instances
 
 
 def attach_predictions(samples: Sequence[Any], predictions: Sequence[Prediction]) -> list[Any]:
@@ -365,9 +375,6 @@ def attach_predictions(samples: Sequence[Any], predictions: Sequence[Prediction]
     the whole `Prediction`.
     """
     for sample, prediction in zip(samples, predictions, strict=True):
-        found = prediction.detections
-        sample.pred_instances = InstanceData(
-            bboxes=found.boxes, scores=found.scores, labels=found.labels
-        )
+        sample.pred_instances = to_instances(prediction.detections)
         sample.set_field(prediction, "prediction")
     return list(samples)
