@@ -16,8 +16,9 @@ from cascadekit.structures.masks import InstanceMasks
 from cascadekit.structures.samples import ImageInfo, Proposals, Targets, make_data_sample
 
 ROOT = Path(__file__).parents[1] / "configs"
+FOLDERS = ("", "mscnn", "mmdet", "detectron2", "torchvision")
 ROWS = sorted((ROOT / "paper").rglob("*.py"))
-OTHERS = [p for folder in ("", "mscnn") for p in sorted((ROOT / folder).glob("*.py"))]
+OTHERS = [p for folder in FOLDERS for p in sorted((ROOT / folder).glob("*.py"))]
 SIZE = (128, 160)  # height, width
 BOXES = [[(16, 16, 80, 100), (60, 30, 150, 110)], [(20, 8, 61, 90)]]
 
