@@ -31,3 +31,22 @@ def did_you_mean(name: str, known: Iterable[str], most: int = 3) -> str:
     if not near:
         return ""
     return f" Did you mean {' or '.join(repr(folded[word]) for word in near)}?"
+
+
+def check_word(name: str, word: object, known: Iterable[str]) -> None:
+    """Check a setting that must be one of a few words.
+
+    Args:
+        name: of the setting, for the message.
+        word: what was given.
+        known: the words.
+
+    Raises:
+        InputError: it is none of them.
+    """
+    words = list(known)
+    if word not in words:
+        raise InputError(
+            f"{name} must be one of {', '.join(words)}, got {word!r}."
+            f"{did_you_mean(str(word), words)}"
+        )

@@ -1,8 +1,10 @@
 """Hints."""
 
+import re
+
 import pytest
 
-from cascadekit.errors import InputError, did_you_mean
+from cascadekit.errors import InputError, check_word, did_you_mean
 
 
 @pytest.mark.parametrize(
@@ -31,3 +33,13 @@ def test_no_more_than_asked_for():
 
 def test_who_catches_value_errors_catches_ours():
     assert issubclass(InputError, ValueError)
+
+
+def test_one_of_a_few_words():
+    check_word("rule", "b", ["a", "b"])
+    check_word("rule", "b", {"b": 1})
+    expected = "rule must be one of all, first, got 'frist'. Did you mean 'first'?"
+    with pytest.raises(InputError, match=re.escape(expected)):
+        check_word("rule", "frist", ("all", "first"))
+    with pytest.raises(InputError, match="got 3"):
+        check_word("rule", 3, ("all",))

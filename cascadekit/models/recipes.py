@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cascadekit.errors import InputError, did_you_mean
+from cascadekit.errors import check_word
 
 Arguments = Mapping[str, Any]
 
@@ -157,11 +157,7 @@ def fill_in(config: Arguments | None, recipe: str) -> dict[str, Any] | None:
     Raises:
         InputError: no such recipe.
     """
-    if recipe not in RECIPES:
-        raise InputError(
-            f"recipe must be one of {', '.join(RECIPES)}, got {recipe!r}."
-            f"{did_you_mean(str(recipe), list(RECIPES))}"
-        )
+    check_word("recipe", recipe, RECIPES)
     return None if config is None else _filled(config, RECIPES[recipe])
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cascadekit.errors import InputError, did_you_mean
+from cascadekit.errors import InputError, check_word
 from cascadekit.models.initialise import normal
 from cascadekit.models.losses import box_loss, objectness_loss
 from cascadekit.models.proposals.anchor_sampling import (
@@ -135,15 +135,8 @@ class RPNHead(nn.Module):
         self._make_layers(in_channels, feat_channels, shared)
 
     def _check(self) -> None:
-        for name, word, known in (
-            ("objectness", self.objectness, OBJECTNESS),
-            ("box_loss_average", self.box_loss_average, AVERAGES),
-        ):
-            if word not in known:
-                raise InputError(
-                    f"{name} must be one of {', '.join(known)}, got {word!r}."
-                    f"{did_you_mean(str(word), known)}"
-                )
+        check_word("objectness", self.objectness, OBJECTNESS)
+        check_word("box_loss_average", self.box_loss_average, AVERAGES)
         if self.box_loss_average == "batch" and not hasattr(self.sampler, "num"):
             raise InputError("box_loss_average='batch' needs a sampler with a number, `num`")
         count = len(self.anchors.strides)

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cascadekit.errors import InputError, did_you_mean
+from cascadekit.errors import InputError, check_word
 from cascadekit.models.losses import own_class, scale_gradient
 from cascadekit.models.roi_heads.ensemble import variant_names, variant_stages
 from cascadekit.models.roi_heads.mask_head import (
@@ -384,11 +384,7 @@ class CascadeRoIHead(nn.Module):
 
 
 def _check(loss_scaling: str, test_iterations: int, num_stages: int) -> None:
-    if loss_scaling not in SCALINGS:
-        raise InputError(
-            f"loss_scaling must be one of {', '.join(SCALINGS)}, got {loss_scaling!r}."
-            f"{did_you_mean(str(loss_scaling), SCALINGS)}"
-        )
+    check_word("loss_scaling", loss_scaling, SCALINGS)
     if test_iterations < 1 or (test_iterations > 1 and num_stages > 1):
         raise InputError(
             f"test_iterations={test_iterations} with {num_stages} stages: iterative BBox applies "

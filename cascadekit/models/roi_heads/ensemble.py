@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from cascadekit.errors import InputError, did_you_mean
+from cascadekit.errors import InputError, check_word
 from cascadekit.registry import TASK_UTILS
 from cascadekit.structures.samples import StageOutput
 
@@ -59,12 +59,8 @@ class StageEnsemble:
     """
 
     def __init__(self, rois: str = "last", average: str = "probabilities") -> None:
-        for key, value, known in (("rois", rois, ROIS), ("average", average, AVERAGES)):
-            if value not in known:
-                raise InputError(
-                    f"ensemble.{key} must be one of {', '.join(known)}, got {value!r}."
-                    f"{did_you_mean(str(value), known)}"
-                )
+        check_word("ensemble.rois", rois, ROIS)
+        check_word("ensemble.average", average, AVERAGES)
         self.rois = rois
         self.average = average
 

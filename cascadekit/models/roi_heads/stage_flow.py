@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from cascadekit.errors import InputError, did_you_mean
+from cascadekit.errors import check_word
 from cascadekit.models.targets.matching import append_ground_truth
 from cascadekit.registry import TASK_UTILS
 from cascadekit.structures import boxes as box_ops
@@ -47,12 +47,8 @@ class StageFlow:
         drop_empty: bool = True,
         clip_boxes: bool = False,
     ) -> None:
-        for key, value, known in (("rois", rois, ROIS), ("gt_stages", gt_stages, GT_STAGES)):
-            if value not in known:
-                raise InputError(
-                    f"flow.{key} must be one of {', '.join(known)}, got {value!r}."
-                    f"{did_you_mean(str(value), known)}"
-                )
+        check_word("flow.rois", rois, ROIS)
+        check_word("flow.gt_stages", gt_stages, GT_STAGES)
         self.rois = rois
         self.gt_stages = gt_stages
         self.keep_refined_gt = keep_refined_gt

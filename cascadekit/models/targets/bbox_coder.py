@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from cascadekit.errors import InputError, did_you_mean
+from cascadekit.errors import InputError, check_word
 from cascadekit.registry import TASK_UTILS
 
 # A regressor may widen a box at most this much: e.g. from 16 to 1000 pixels. Detectron's constant.
@@ -45,11 +45,7 @@ class DeltaCoder:
     ) -> None:
         if len(means) != 4 or len(stds) != 4 or min(stds) <= 0:
             raise InputError(f"expected 4 means and 4 positive stds, got {means} and {stds}")
-        if clamp not in CLAMPS:
-            raise InputError(
-                f"clamp must be one of {', '.join(CLAMPS)}, got {clamp!r}."
-                f"{did_you_mean(str(clamp), list(CLAMPS))}"
-            )
+        check_word("clamp", clamp, CLAMPS)
         self.means = tuple(means)
         self.stds = tuple(stds)
         self.clamp = clamp
