@@ -417,7 +417,14 @@ def pair(mmdet, randomise, spread):
 def small() -> SimpleNamespace:
     """What tests of `pair` need to know of it."""
     return SimpleNamespace(
-        classes=K, sizes=SIZES, inner_boxes=inner_boxes, ellipses=ellipses, our_name=our_name
+        classes=K,
+        sizes=SIZES,
+        stds=STDS,
+        inner_boxes=inner_boxes,
+        ellipses=ellipses,
+        our_name=our_name,
+        their_config=their_config,
+        our_config=our_config,
     )
 
 
