@@ -391,3 +391,5 @@ def test_recipe_is_their_yaml():
     assert {key: yaml[key] for key in words} == words
     assert not any(p.requires_grad for n, p in backbone.named_parameters() if "bn" in n)
     assert set(yaml) == {*pairs, *words}
+    # One rule for all regressors; test_boxes_that_leave_the_picture sees that of the stages.
+    assert {rpn.coder.clamp} == {coder.clamp for coder in roi_head.bbox_coder}
