@@ -99,7 +99,7 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
             "allowed_border": 0,
             "pad_size_divisor": 32,  # its preprocessor's
             "beta": 1 / 9,
-            "box_loss_average": "sampled",
+            "box_loss_average": "at_least_one",
             "train_proposals": (2000, 2000),
             "test_proposals": (1000, 1000),
         },

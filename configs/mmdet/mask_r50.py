@@ -12,7 +12,7 @@ model = dict(
     recipe="mmdet",
     backbone=dict(norm_frozen=False),
     rpn_head=dict(beta=0.0, allowed_border=-1, train_proposals=(2000, 1000)),
-    roi_head=dict(beta=0.0, bbox_head=dict(class_agnostic=False)),
+    roi_head=dict(beta=0.0, best_match_iou=0.5, bbox_head=dict(class_agnostic=False)),
 )
 optim_wrapper = dict(
     paramwise_cfg=dict(bias_lr=1.0, bias_weight_decay=None, norm_weight_decay=None)

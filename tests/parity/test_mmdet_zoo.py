@@ -21,12 +21,13 @@ from torch import Tensor, nn
 from cascadekit.apis import load_config
 from cascadekit.checkpoints import load_weights
 from cascadekit.models import CascadeRCNN
-from cascadekit.models.targets.matching import join
-from cascadekit.models.targets.sampler import RandomSampler
+from cascadekit.models.targets.assigner import IoUAssigner
+from cascadekit.models.targets.matching import append_ground_truth, join, match_proposals
+from cascadekit.models.targets.sampler import KeepAll, RandomSampler
 from cascadekit.registry import MODELS
 from cascadekit.structures import boxes as box_ops
 from cascadekit.structures.masks import paste
-from cascadekit.structures.samples import Proposals, StageOutput, image_infos
+from cascadekit.structures.samples import Proposals, StageOutput, Targets, image_infos
 
 pytestmark = pytest.mark.mmdet
 
@@ -329,3 +330,37 @@ def test_one_seed_draws_the_same_boxes(mmdet, positives, negatives):
         torch.manual_seed(3)
         rows = RandomSampler(**settings).sample(kind)
         assert torch.equal(rows, torch.cat([found.pos_inds, found.neg_inds]))
+
+
+@pytest.mark.parametrize("low_quality", [True, False])
+def test_rois_of_crowded_objects(mmdet, low_quality):
+    """Mask R-CNN gives each object its best proposal, the others do not."""
+    size = 10 + 30 * torch.rand(40, 2)
+    corner = 30 * torch.rand(40, 2)
+    boxes = torch.cat([corner, corner + size], 1)
+    proposals = (boxes.repeat(6, 1) + 4 * torch.randn(240, 4)).clamp(min=0)
+    labels = torch.arange(40)
+    settings = {"pos_iou_thr": 0.5, "neg_iou_thr": 0.5, "min_pos_iou": 0.5}
+    assigner = {"type": "MaxIoUAssigner", "match_low_quality": low_quality, **settings}
+    truth = InstanceData(bboxes=boxes, labels=labels)
+    theirs = mmdet.task(assigner).assign(InstanceData(priors=proposals), truth)
+    theirs.add_gt_(labels)
+    targets = [Targets(boxes, labels, torch.zeros(0, 4))]
+    own = append_ground_truth(Proposals.from_list([proposals], [torch.ones(240)]), targets)
+    ours = IoUAssigner(0.5, best_match_iou=0.5 if low_quality else None)
+    _, matches = match_proposals(own, targets, ours, KeepAll(), 40)
+    positive = theirs.gt_inds > 0
+    assert 60 < positive.sum() < 240
+    assert torch.equal(matches.labels < 40, positive)
+    assert torch.equal(matches.gt_index[positive], theirs.gt_inds[positive] - 1)
+
+
+def test_a_picture_without_positives(pair, compare):
+    """In the average of mmdetection's RPN no positives count as one."""
+    ours, theirs, data, _ = pair(stages=1)
+    sample = data["data_samples"][1]
+    sample.gt_instances = sample.gt_instances[torch.zeros(2, dtype=torch.bool)]
+    expected = named_losses(theirs.train().loss(data["inputs"], data["data_samples"]))
+    losses = ours.train().loss(data["inputs"], data["data_samples"])
+    for key, value in expected.items():
+        compare(f"no objects in one picture: {key}", losses[key], value)

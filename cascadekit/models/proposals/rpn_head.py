@@ -35,7 +35,7 @@ Numbers = float | Sequence[float]
 Counts = tuple[int | Sequence[int], int | None]
 
 OBJECTNESS = ("sigmoid", "softmax")
-AVERAGES = ("sampled", "batch", "positives")
+AVERAGES = ("sampled", "at_least_one", "batch", "positives")
 
 
 @MODELS.register_module()
@@ -63,9 +63,11 @@ class RPNHead(nn.Module):
             multiple of this, where other pictures of the batch are larger; None: they are. Matters
             only where anchors may leave the picture. mmdetection: 32, its preprocessor's.
         beta: smooth-L1 transition. Detectron: 1/9; Caffe: 1; detectron2: 0.
-        box_loss_average: "sampled": the box loss is divided by the anchors sampled; "batch": by as
-            many as the sampler would take from all images if it could, and the objectness loss
-            too (detectron2); "positives": by the coordinates of the positives (Caffe).
+        box_loss_average: "sampled": the box loss is divided by the anchors sampled;
+            "at_least_one": likewise, but no positives of an image count as one, and so do no
+            negatives, in both losses (mmdetection); "batch": by as many as the sampler would take
+            from all images if it could, in both losses (detectron2); "positives": by the
+            coordinates of the positives (Caffe).
         loss_weight: of both losses. FPN+: 0.25 for each level.
         nms_iou: proposals that overlap a better one of their level more than this are dropped.
         train_proposals: proposals kept before NMS, per level or (a list) of each level, and per
@@ -272,6 +274,10 @@ class RPNHead(nn.Module):
         count = len(labels)
         if self.box_loss_average == "batch":
             count = self.sampler.num * len(samples)
+        elif self.box_loss_average == "at_least_one":
+            positives = [len(sample.positives) for sample in samples]
+            negatives = [len(s.rows) - p for s, p in zip(samples, positives, strict=True)]
+            count = sum(max(number, 1) for number in (*positives, *negatives))
         fitted = torch.cat([deltas[b, sample.positives] for b, sample in enumerate(samples)])
         if isinstance(self.coder, BoundedDeltaCoder):
             fitted = self.coder.bound_straight(fitted.float())

@@ -74,6 +74,8 @@ class CascadeRoIHead(nn.Module):
         later_sampler: "all": the other stages keep all boxes; "same": they sample as stage 1
             does (mmdetection); or a config.
         background_iou: IoU range [low, high[ of stage 1's background; None: all below its u.
+        best_match_iou: each object also gets its best proposal, if their IoU is at least this and
+            even if it fits another object better. mmdetection's Mask R-CNN: 0.5; None: don't.
         ignore_cover: background rois that lie in an ignore region more than this are left out.
         postprocess: config of the choice of detections.
         ensemble: config of the average of the stages' scores (see `StageEnsemble`).
@@ -107,6 +109,7 @@ class CascadeRoIHead(nn.Module):
         sampler: Config | None = None,
         later_sampler: str | Config = "all",
         background_iou: tuple[float, float] | None = None,
+        best_match_iou: float | None = None,
         ignore_cover: float = 0.7,
         postprocess: Config | None = None,
         ensemble: Config | None = None,
@@ -125,7 +128,7 @@ class CascadeRoIHead(nn.Module):
         self.stage_loss = stage_weights(stage_loss, count)
         self.beta = beta
         self.bbox_coder = stage_coders(delta_stds, count, delta_clamp)
-        self.assigner = stage_assigners(ious, ignore_cover, background_iou)
+        self.assigner = stage_assigners(ious, ignore_cover, background_iou, best_match_iou)
         self.sampler = stage_samplers(sampler, later_sampler, count)
         self.flow = TASK_UTILS.build(flow or {"type": "cascadekit.StageFlow"})
         self.ensemble = TASK_UTILS.build(ensemble or {"type": "cascadekit.StageEnsemble"})

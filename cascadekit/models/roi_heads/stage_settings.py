@@ -88,7 +88,10 @@ def stage_coders(stds: Sequence[Any], num_stages: int, clamp: str = "above") -> 
 
 
 def stage_assigners(
-    ious: Sequence[float], ignore_cover: float, background_iou: tuple[float, float] | None
+    ious: Sequence[float],
+    ignore_cover: float,
+    background_iou: tuple[float, float] | None,
+    best_match_iou: float | None = None,
 ) -> list[IoUAssigner]:
     """One assigner per stage: positive from u on, negative below.
 
@@ -96,17 +99,24 @@ def stage_assigners(
         ious: u of each stage.
         ignore_cover: see `IoUAssigner`.
         background_iou: [low, high[ for stage 1's negatives; None: all below its u.
+        best_match_iou: see `IoUAssigner`.
 
     Returns:
         S assigners.
 
     Source: MS-CNN's stage 1 takes background from [0.1, 0.5[ (KITTI) or [0.05, 0.44[.
     """
-    assigners = [IoUAssigner(pos_iou=u, ignore_cover=ignore_cover) for u in ious]
-    if background_iou is not None:
-        low, high = background_iou
-        assigners[0] = IoUAssigner(
-            pos_iou=ious[0], neg_iou=high, neg_iou_low=low, ignore_cover=ignore_cover
+    assigners = []
+    for stage, u in enumerate(ious):
+        low, high = background_iou if background_iou is not None and stage == 0 else (0.0, u)
+        assigners.append(
+            IoUAssigner(
+                pos_iou=u,
+                neg_iou=high,
+                neg_iou_low=low,
+                best_match_iou=best_match_iou,
+                ignore_cover=ignore_cover,
+            )
         )
     return assigners
 

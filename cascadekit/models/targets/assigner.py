@@ -80,12 +80,15 @@ class IoUAssigner:
         self.best_match_iou = best_match_iou
         self.ignore_cover = ignore_cover
 
-    def assign(self, boxes: Tensor, targets: Targets) -> Assignment:
+    def assign(
+        self, boxes: Tensor, targets: Targets, contenders: Tensor | None = None
+    ) -> Assignment:
         """Match boxes of one image with its ground truth.
 
         Args:
             boxes: (R, 4) float32 xyxy pixels; R may be 0.
             targets: ground truth of that image; N may be 0, then all boxes are negative.
+            contenders: (R,) bool, boxes that may be the best of a ground truth; None: all.
 
         Returns:
             An `Assignment` of R rows.
@@ -100,6 +103,8 @@ class IoUAssigner:
             ious = torch.where(better, best, ious)
             gt_index = torch.where(better, index + first, gt_index)
             if self.best_match_iou is not None and len(boxes):
+                if contenders is not None:
+                    overlaps = torch.where(contenders[:, None], overlaps, -1.0)
                 best_of = best_of_each(overlaps, first, self.best_match_iou)
                 forced = torch.maximum(forced, best_of)
         kind = torch.full_like(gt_index, IGNORED)
@@ -110,7 +115,9 @@ class IoUAssigner:
             kind[kind == POSITIVE] = NEGATIVE  # pos_iou = 0 would make nothing an object
         kind[forced >= 0] = POSITIVE
         if self.forced_gt == "forcing":
-            gt_index = torch.where(forced >= 0, forced, gt_index)
+            rows = (forced >= 0).nonzero()[:, 0]
+            gt_index[rows] = forced[rows]
+            ious[rows] = box_ops.iou_aligned(boxes[rows], targets.boxes[forced[rows]])
         return Assignment(kind, gt_index, ious)
 
     def _mostly_inside(self, boxes: Tensor, regions: Tensor) -> Tensor:

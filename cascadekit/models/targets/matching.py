@@ -67,7 +67,8 @@ def match_proposals(
     matches: list[Matches] = []
     for b, target in enumerate(targets):
         own = proposals[proposals.image_index == b]
-        assigned = assigner.assign(own.boxes, target)
+        # A copy of an object would always be its best box.
+        assigned = assigner.assign(own.boxes, target, contenders=~own.from_gt)
         rows = sampler.sample(assigned.kind, generator)
         gt_index = assigned.gt_index[rows]
         if len(target.boxes):

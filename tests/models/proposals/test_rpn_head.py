@@ -104,6 +104,23 @@ def test_cells_beyond_a_smaller_picture(divisor, trained):
     assert loss == pytest.approx((own + beyond) / trained, rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("average", "divisor"),
+    [
+        ("sampled", 2 + 4),  # the first picture has a positive and a negative (see above)
+        ("at_least_one", 2 + 4 + 1),  # the second has no positive
+    ],
+)
+def test_average_of_a_picture_without_positives(average, divisor):
+    rpn = head(box_loss_average=average)
+    found = output(rpn, torch.zeros(2, 16))
+    found.deltas[0][:, 5] = 10.0
+    losses = rpn.loss(found, [INFO] * 2, [truth((0, 0, 16, 16)), truth()])
+    assert losses["rpn.loss_cls"].item() == pytest.approx(6 * math.log(2) / divisor, rel=1e-5)
+    expected = 4 * (10 - 1 / 18) / divisor  # smooth L1 that turns at 1/9
+    assert losses["rpn.loss_bbox"].item() == pytest.approx(expected, rel=1e-5)
+
+
 def test_no_objects_still_gives_gradients():
     rpn = head()
     maps = [torch.randn(2, 4, 4, 4)]

@@ -72,6 +72,8 @@ def test_assigners():
     first, second = stage_assigners((0.45, 0.65), 0.7, (0.05, 0.44))
     assert (first.pos_iou, first.neg_iou, first.neg_iou_low) == (0.45, 0.44, 0.05)
     assert (second.pos_iou, second.neg_iou, second.neg_iou_low) == (0.65, 0.65, 0)
+    assert first.best_match_iou is None
+    assert [a.best_match_iou for a in stage_assigners((0.5, 0.6), 0.7, None, 0.5)] == [0.5, 0.5]
 
 
 def test_samplers():

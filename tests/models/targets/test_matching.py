@@ -1,5 +1,6 @@
 """Matching a batch: each image with its own truth only."""
 
+import pytest
 import torch
 
 from cascadekit.models.targets.assigner import IoUAssigner
@@ -39,6 +40,23 @@ def test_ground_truth_is_appended_to_its_image():
     assert more.image_index.tolist() == [0, 1, 1, 1]
     assert more.from_gt.tolist() == [False, True, False, False]
     assert more.boxes[1].tolist() == [0, 0, 10, 10]
+
+
+@pytest.mark.parametrize(("best_match_iou", "expected"), [(None, 1), (0.5, 0), (0.9, 1)])
+def test_best_proposal_of_an_object(best_match_iou, expected):
+    """It fits the second object better (0.94), which has a better one; the first has none."""
+    proposals = Proposals.from_list(
+        [torch.tensor([[0.0, 0, 10, 8.5], [0, 0, 10, 8]])], [torch.ones(2)]
+    )
+    boxes = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 8]])
+    targets = [Targets(boxes, torch.tensor([0, 1]), torch.zeros(0, 4))]
+    more = append_ground_truth(proposals, targets)
+    assigner = IoUAssigner(0.5, best_match_iou=best_match_iou)
+    kept, matches = match_proposals(more, targets, assigner, KeepAll(), K)
+    own = ~kept.from_gt
+    assert matches.labels[own].tolist() == [expected, 1]
+    assert matches.labels[~own].tolist() == [0, 1]  # copies of objects are what they are
+    torch.testing.assert_close(matches.ious[own], torch.tensor([(0.85, 8 / 8.5)[expected], 1.0]))
 
 
 def test_no_proposals_at_all():
