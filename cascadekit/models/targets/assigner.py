@@ -24,8 +24,9 @@ class Assignment:
 
     Attributes:
         kind: (R,) int64: POSITIVE, NEGATIVE or IGNORED (neither).
-        gt_index: (R,) int64, the ground truth it overlaps most; 0 where there is none.
-        ious: (R,) float32, IoU with that one; 0 where there is none.
+        gt_index: (R,) int64, the ground truth it overlaps most, or is made positive for as its best
+            box; 0 where there is none.
+        ious: (R,) float32, IoU with the one it overlaps most; 0 where there is none.
     """
 
     kind: Tensor
@@ -115,9 +116,7 @@ class IoUAssigner:
             kind[kind == POSITIVE] = NEGATIVE  # pos_iou = 0 would make nothing an object
         kind[forced >= 0] = POSITIVE
         if self.forced_gt == "forcing":
-            rows = (forced >= 0).nonzero()[:, 0]
-            gt_index[rows] = forced[rows]
-            ious[rows] = box_ops.iou_aligned(boxes[rows], targets.boxes[forced[rows]])
+            gt_index = torch.where(forced >= 0, forced, gt_index)
         return Assignment(kind, gt_index, ious)
 
     def _mostly_inside(self, boxes: Tensor, regions: Tensor) -> Tensor:
