@@ -102,8 +102,8 @@ class ModelCost:
 
     @property
     def megabytes(self) -> float:
-        """Parameters as 4 bytes each, 1e6 bytes: the paper's "M" (Table 6)."""
-        return self.parameters * 4e-6
+        """Parameters as float32, 2**20 bytes: what the paper's Table 6 prints as "M"."""
+        return self.parameters * 4 / 2**20
 
 
 class _Bench:

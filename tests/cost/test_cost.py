@@ -45,7 +45,7 @@ def test_every_call_of_a_pool_is_counted():
 
 def cost(name, seconds=1.0, parts=("backbone",)):
     split = tuple(PartCost(part, 2.0, seconds / len(parts)) for part in parts)
-    return ModelCost(name, (64, 96), 100, 0, 2_000_000, split, 4 * seconds, 10.0, 20.0, "cpu", 2)
+    return ModelCost(name, (64, 96), 100, 0, 2 * 2**20, split, 4 * seconds, 10.0, 20.0, "cpu", 2)
 
 
 def test_sums():
@@ -66,7 +66,7 @@ def test_a_cascade_stands_beside_its_base():
 def test_tables():
     text = cost_text([cost("vgg", 1.0), cost("cascade_vgg", 1.5, ("backbone", "stage 2"))])
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
-    assert ["vgg", "64 x 96", "2.00", "8.00", "2.00", "1.00", "4.00", "10.0", "20.0"] in rows
+    assert ["vgg", "64 x 96", "2.10", "8.00", "2.00", "1.00", "4.00", "10.0", "20.0"] in rows
     ratios = ["beside vgg", "", *"x 1.00,x 1.00,x 2.00,x 1.50,x 1.50,x 1.00,x 1.00".split(",")]
     assert ratios in rows
     assert ["vgg", "1.00 (2)", ""] in rows
