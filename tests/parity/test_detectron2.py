@@ -21,6 +21,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from cascadekit.apis import load_config
 from cascadekit.checkpoints import load_weights, read_translation
 from cascadekit.models import CascadeRCNN
 from cascadekit.registry import MODELS
@@ -49,6 +50,7 @@ def _load_rules() -> ModuleType:
 
 
 rules = _load_rules()
+SHIPPED = Path(__file__).parents[2] / "configs" / "detectron2"
 # These two have everything between them; the others run with `make test-slow`.
 QUICK = ("faster", "cascade_mask")
 CASES = [
@@ -97,60 +99,38 @@ class Peer:
 
 
 def our_config(case: Any, sizes: dict[str, Any], rpn: dict[str, Any]) -> dict[str, Any]:
-    """The same detector of our parts; what is not written here comes with the recipe.
+    """Our shipped config for detectron2's weights, with narrower layers.
 
-    `sizes` are the sampler's; `rpn` what the RPN has beside the recipe.
+    `sizes` are the samplers'; `rpn` what the RPN has beside the config.
     """
-    kit = "cascadekit."
-    head = {"type": kit + "BBoxHead", "in_channels": rules.CHANNELS, "fc_channels": rules.FC}
-    roi_head = {
-        "type": kit + "CascadeRoIHead",
-        "box_pool": {"type": kit + "PyramidRoIAlign", "output_size": 7},
-        "bbox_head": {**head, "class_agnostic": case.agnostic},
-        "stage_ious": case.stages,
-        **sizes,
+    stem = "mask" if case.masks else "" if case.stages > 1 else "faster"
+    name = "_".join(part for part in ("cascade" if case.stages > 1 else "", stem, "r50") if part)
+    changes = {
+        "num_classes": rules.K,
+        "neck.out_channels": rules.CHANNELS,
+        "rpn_head.in_channels": rules.CHANNELS,
+        "rpn_head.feat_channels": rules.CHANNELS,
+        "roi_head.bbox_head.in_channels": rules.CHANNELS,
+        "roi_head.bbox_head.fc_channels": rules.FC,
     }
+    if not (case.agnostic and case.stages > 1):  # a cascade's config leaves it to the default
+        changes["roi_head.bbox_head.class_agnostic"] = case.agnostic
     if case.masks:
         channels = {"in_channels": rules.CHANNELS, "conv_channels": rules.MASK_CHANNELS}
-        roi_head["mask_pool"] = {"type": kit + "PyramidRoIAlign", "output_size": 14}
-        roi_head["mask_head"] = {"type": kit + "MaskHead", **channels}
-    return {
-        "type": kit + "CascadeRCNN",
-        "recipe": "detectron2",
-        "num_classes": rules.K,
-        "data_preprocessor": {
-            "type": kit + "DetectionPreprocessor",
-            "mean": [103.53, 116.28, 123.675],
-            "std": [1.0, 1.0, 1.0],
-            "pad_size_divisor": 32,
-        },
-        "backbone": {
-            "type": kit + "ResNet",
-            "style": "caffe",
-            "frozen_stages": 1,
-            "norm_frozen": True,
-        },
-        "neck": {
-            "type": kit + "FPN",
-            "in_channels": [256, 512, 1024, 2048],
-            "out_channels": rules.CHANNELS,
-        },
-        "rpn_head": {
-            "type": kit + "RPNHead",
-            "in_channels": rules.CHANNELS,
-            "feat_channels": rules.CHANNELS,
-            **sizes,
-            **rpn,
-        },
-        "roi_head": roi_head,
-    }
+        changes["roi_head.mask_head"] = {"type": "cascadekit.MaskHead", **channels}
+    for key, value in sizes.items():
+        changes |= {f"rpn_head.{key}": value, f"roi_head.{key}": value}
+    changes |= {f"rpn_head.{key}": value for key, value in rpn.items()}
+    options = {f"model.{key}": value for key, value in changes.items()}
+    model: dict[str, Any] = load_config(SHIPPED / f"{name}.py", options=options).model
+    return model
 
 
 @pytest.fixture(scope="module", params=CASES)
 def peer(request) -> Peer:
     """Each detector in turn, in evaluation mode; its weights are in memory only for its tests."""
     case, seen = rules.CASES[request.param], Recorded.read(request.param)
-    everything = {"type": "RandomSampler", "num": rules.SAMPLED, "pos_fraction": 0.5}
+    everything = {"type": "cascadekit.RandomSampler", "num": rules.SAMPLED, "pos_fraction": 0.5}
     fewer = {
         "train_proposals": (rules.PER_LEVEL, rules.TRAIN_PROPOSALS),
         "test_proposals": (rules.PER_LEVEL, rules.TEST_PROPOSALS),
