@@ -92,7 +92,8 @@ def test_a_model(config):
         *("choice of detections", "masks"),
     ]
     by_name = {part.name: part for part in measured.parts}
-    # A head: fc 8 * 4 * 4 -> 16 -> 16, classes 16 -> 7, box 16 -> 4, and 4 samples in each of 16 bins.
+    # A head: fc 8 * 4 * 4 -> 16 -> 16, classes 16 -> 7, box 16 -> 4; 4 samples in each of 16
+    # bins.
     head = 20 * (2 * (128 * 16 + 16 * 16 + 16 * 7 + 16 * 4) + 8 * 16 * 4 * 8)
     assert by_name["stage 1"].gflops * 1e9 == pytest.approx(head)
     assert by_name["stage 2"].gflops == pytest.approx(by_name["stage 1"].gflops)
