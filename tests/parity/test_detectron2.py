@@ -373,3 +373,13 @@ def test_recipe_is_their_yaml():
     assert set(yaml) == {*pairs, *words}
     # One rule for all regressors; test_boxes_that_leave_the_picture sees that of the stages.
     assert {rpn.coder.clamp} == {coder.clamp for coder in roi_head.bbox_coder}
+
+
+@pytest.mark.parametrize("name", ["faster", "mask", "cascade", "cascade_mask"])
+def test_shipped_configs_have_their_numbers_of_proposals(name):
+    """The comparisons above have fewer, to save time."""
+    yaml, case = Recorded.read(name).facts["settings"], rules.CASES[name]
+    rpn = MODELS.build(our_config(case, {}, {})).rpn_head
+    for ours, mode in ((rpn.train_proposals, "TRAIN"), (rpn.test_proposals, "TEST")):
+        assert ours == tuple(yaml[f"RPN.{when}_NMS_TOPK_{mode}"] for when in ("PRE", "POST"))
+    assert yaml["RPN.POST_NMS_TOPK_TRAIN"] == (2000 if case.stages > 1 else 1000)
