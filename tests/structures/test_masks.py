@@ -88,7 +88,12 @@ def test_crop_and_resize_equals_roi_align_of_the_bitmaps(samples):
     rois[0] = torch.tensor([-5.0, -5.0, 60.0, 60.0])
     index = torch.arange(40) % 3
     reference = roi_align(
-        bitmaps[:, None].float(), torch.cat([index[:, None], rois], 1), 14, 1.0, samples, aligned=True
+        bitmaps[:, None].float(),
+        torch.cat([index[:, None], rois], 1),
+        14,
+        1.0,
+        samples,
+        aligned=True,
     )[:, 0]
     ours = crop_and_resize(InstanceMasks.from_crops(crops, 40, 50), index, rois, 14, samples)
     clear = (reference - 0.5).abs() > 1e-5  # ties may fall either way
