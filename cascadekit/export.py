@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ OPSET = 20
 # Height and width of the picture that is traced. Any would do whose maps have no side of 1 or of
 # equal lengths, which torch would take for fixed.
 EXAMPLE = (352, 480)
+CLASSES = "classes.json"  # names of the classes inside a .pt2 file
 LARGEST = 2**14  # sides of a picture, pixels; only a bound for torch's reasoning
 
 
@@ -163,8 +165,7 @@ def export_detector(
         if path.suffix == ".onnx":
             nodes = _write_onnx(program, outputs, passing, opset, classes)
         else:
-            files = {"classes.json": json.dumps(classes), "outputs.json": json.dumps(outputs)}
-            torch.export.save(program, passing, extra_files=files)
+            torch.export.save(program, passing, extra_files={CLASSES: json.dumps(classes)})
             nodes = sum(node.op == "call_function" for node in program.graph.nodes)
         passing.replace(path)
     finally:
@@ -275,7 +276,7 @@ def _write_onnx(
             opset_version=opset,
             input_names=["images"],
             output_names=list(outputs),
-            custom_translation_table={torch.ops.aten.sort.stable: _sort},
+            custom_translation_table=_translations(),
         )
     except torch.onnx.errors.OnnxExporterError as error:
         raise InputError(
@@ -291,11 +292,26 @@ def _write_onnx(
     return len(graph)
 
 
+def _translations() -> dict[Any, Any]:
+    """What torch's exporter lacks: operation -> function that makes ONNX operators of it."""
+    found = {torch.ops.aten.sort.stable: _sort}
+    if hasattr(torch.ops.torchvision, "roi_pool"):  # once a model with it was traced
+        found[torch.ops.torchvision.roi_pool.default] = _roi_pool
+    return found
+
+
 def _sort(values: Any, *, stable: bool = True, dim: int = -1, descending: bool = False) -> Any:
-    """Stable sort, which torch's exporter lacks: TopK of all, where equal ones keep their order."""
+    """Stable sort: TopK of all, where ONNX lets equal ones keep their order."""
     op = import_module("onnxscript").opset18
     count = op.Slice(op.Shape(values), [dim], [dim + 1] if dim != -1 else [2**31], [0])
     return op.TopK(values, count, axis=dim, largest=int(descending), sorted=1)
+
+
+def _roi_pool(feature: Any, rois: Any, scale: float, height: int, width: int) -> tuple[Any, Any]:
+    """RoIPool, which onnxscript 0.7 translates with other arguments than torchvision's."""
+    op = import_module("onnxscript").opset18
+    pooled = op.MaxRoiPool(feature, rois, pooled_shape=[height, width], spatial_scale=scale)
+    return pooled, pooled  # the second are positions of the maxima, which only gradients need
 
 
 def _name_sides(graph: Any) -> None:
@@ -311,7 +327,10 @@ def _name_sides(graph: Any) -> None:
 
 
 def _reason(error: BaseException) -> str:
-    """The last line of the innermost error, which names the operation."""
+    """Which operation the innermost error names, or what it says."""
     while error.__cause__ is not None:
         error = error.__cause__
+    operation = re.search(r"op='([\w.]+)'", str(error))
+    if operation:
+        return f"ONNX has nothing for {operation[1]}"
     return str(error).strip().splitlines()[0]
