@@ -126,6 +126,10 @@ ONLY_TORCH = {
 }
 
 
+# Fixtures of the two kinds of file of ONE_LEVEL.
+WAYS = ["onnx_file", pytest.param("pt2_file", marks=pytest.mark.slow)]
+
+
 def picture(size, seed=0):
     """(1, 3, H, W) uint8 RGB, blots of about 30 pixels, so that rois differ from each other."""
     blots = [max(side // 30, 2) for side in size]
@@ -286,14 +290,14 @@ def test_the_detector_stays_as_it_was():
 
 
 @pytest.mark.parametrize("size", [*SIZES, (97, 130), (33, 520)])
-@pytest.mark.parametrize("written", ["onnx_file", "pt2_file"])
+@pytest.mark.parametrize("written", WAYS)
 def test_a_file_gives_what_the_detector_gives(request, written, size):
     detector, file = request.getfixturevalue(written)
     images = picture(size, seed=1)
     compare(runner(file.path)(images), predict(detector, images))
 
 
-@pytest.mark.parametrize("written", ["onnx_file", "pt2_file"])
+@pytest.mark.parametrize("written", WAYS)
 def test_no_detections(request, written):
     """In a grey fog this detector finds nothing."""
     detector, file = request.getfixturevalue(written)
@@ -333,12 +337,14 @@ def test_names_and_shapes_of_onnx(onnx_file):
     assert not kinds & {"Loop", "If", "SequenceAt"}
 
 
+@pytest.mark.slow
 def test_classes_of_a_program(pt2_file):
     files = {"classes.json": ""}
     torch.export.load(pt2_file[1].path, extra_files=files)
     assert json.loads(files["classes.json"]) == ["cat", "dog", "fish"]
 
 
+@pytest.mark.slow
 def test_nothing_is_left_beside_the_file(onnx_file, pt2_file, folder):
     assert {f.name for f in folder.iterdir()} <= {"detector.onnx", "detector.pt2", "photo.png"}
 
@@ -358,6 +364,7 @@ def test_a_fixed_size(folder):
 # The example of the docs
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_docs_run(onnx_file, pt2_file, folder, monkeypatch, capsys):
     pytest.importorskip("onnxruntime")
     blocks = re.findall(r"```python\n(.*?)```", (REPOSITORY / "docs/export.md").read_text(), re.S)
