@@ -171,8 +171,7 @@ class _Bench:
         if self.device.type == "cuda":
             peak = torch.cuda.max_memory_allocated(self.device) / 2**20
         else:
-            unit = 2**20 if sys.platform == "darwin" else 2**10
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+            peak = _process_peak()
         return float(peak - self.before)
 
 
@@ -308,6 +307,16 @@ def _optimizer(bench: _Bench) -> Any:
             {"type": kind, "optim_wrapper_cfg": settings, "paramwise_cfg": own}
         )
         return constructor(bench.model)
+
+
+def _process_peak() -> float:
+    """Most memory that this process had, 2**20 bytes."""
+    status = Path("/proc/self/status")
+    if status.is_file():  # Linux: getrusage would count what the parent process had, too
+        (line,) = [row for row in status.read_text().splitlines() if row.startswith("VmHWM")]
+        return int(line.split()[1]) / 2**10
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def measure_apart(path: str, options: dict[str, Any], settings: dict[str, Any]) -> ModelCost:

@@ -80,7 +80,7 @@ def cost_tables(costs: Sequence[ModelCost], box: Box = SIMPLE_HEAD) -> list[Tabl
         base = base_of(cost, costs)
         if base is not None:
             pairs = zip(_numbers(cost), _numbers(base), strict=True)
-            ratios = ["-" if a is None or b is None else f"x {a / b:.2f}" for a, b in pairs]
+            ratios = [f"x {a / b:.2f}" if a is not None and b else "-" for a, b in pairs]
             whole.add_row(f"  beside {base.name}", "", *ratios)
     # Whoever has most parts gives the order; what only others have comes last.
     by_length = sorted(costs, key=lambda cost: len(cost.parts), reverse=True)
