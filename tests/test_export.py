@@ -200,7 +200,8 @@ def spread(detector, images):
         return output * factor
 
     for name, layer in detector.named_modules():
-        if std := wanted.get(name.rpartition(".")[2]):
+        std = wanted.get(name.rstrip("0123456789.").rpartition(".")[2])  # also rpn_cls.0
+        if std and hasattr(layer, "weight"):
             if not layer.weight.any():  # offsets begin with none
                 torch.nn.init.normal_(layer.weight)
             hooks[layer] = layer.register_forward_hook(rescale), std
