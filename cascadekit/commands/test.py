@@ -39,6 +39,7 @@ def run(args: argparse.Namespace) -> None:
     """Evaluate."""
     from cascadekit.apis import evaluate, load_config
     from cascadekit.configuration import parse_options
+    from cascadekit.engine import leave_processes
 
     evaluate(
         load_config(args.config, options=parse_options(args.cfg_options)),
@@ -51,3 +52,4 @@ def run(args: argparse.Namespace) -> None:
         device=args.device,
         tta=args.tta,
     )
+    leave_processes()

@@ -36,6 +36,7 @@ def run(args: argparse.Namespace) -> None:
     """Train."""
     from cascadekit.apis import load_config, train
     from cascadekit.configuration import parse_options
+    from cascadekit.engine import leave_processes
 
     config = load_config(
         args.config,
@@ -55,3 +56,4 @@ def run(args: argparse.Namespace) -> None:
         seed=args.seed,
         device=args.device,
     )
+    leave_processes()

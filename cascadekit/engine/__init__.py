@@ -2,7 +2,7 @@
 
 from cascadekit.engine.head_learning_rate import HeadLearningRate
 from cascadekit.engine.hooks import CheckData, StopOnInvalidLoss, save_interrupted
-from cascadekit.engine.log import DetectionRunner, StageLog
+from cascadekit.engine.log import DetectionRunner, StageLog, leave_processes
 
 __all__ = [
     "CheckData",
@@ -10,5 +10,6 @@ __all__ = [
     "HeadLearningRate",
     "StageLog",
     "StopOnInvalidLoss",
+    "leave_processes",
     "save_interrupted",
 ]

@@ -80,6 +80,15 @@ def join_processes(backend: str = "gloo", timeout: float = 1800) -> None:
     torch.distributed.init_process_group(backend, timeout=timedelta(seconds=timeout))
 
 
+def leave_processes() -> None:
+    """Part from the other processes of a torchrun when the work is done; alone: nothing.
+
+    Without it gloo's threads still run while Python ends, and now and then abort the process.
+    """
+    if is_distributed():
+        torch.distributed.destroy_process_group()
+
+
 @LOG_PROCESSORS.register_module()
 class StageLog(LogProcessor):
     """Losses and IoU of each stage in one readable line; scalars for curves are mmengine's own.

@@ -3,9 +3,10 @@
 import logging
 
 import pytest
+import torch
 from torch import nn
 
-from cascadekit.engine import DetectionRunner
+from cascadekit.engine import DetectionRunner, leave_processes
 from cascadekit.engine.log import ConsoleFilter, stage_line
 
 LOSSES = {
@@ -69,3 +70,12 @@ def test_every_run_of_a_process_has_its_own_name(tmp_path):
 
 class _Model(nn.Module):
     """A model that a Runner takes."""
+
+
+def test_leaving_the_other_processes(tmp_path):
+    leave_processes()  # alone: nothing to leave
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{tmp_path / 'meeting'}", rank=0, world_size=1
+    )
+    leave_processes()
+    assert not torch.distributed.is_initialized()
