@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine import Config
-from mmengine.dataset import Compose, pseudo_collate
 from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader
 
 from cascadekit.checkpoints import (
     load_weights,
@@ -24,12 +24,14 @@ from cascadekit.configuration import Origins, apply_options, check_config, read_
 from cascadekit.data_choice import choose_data, classes_of
 from cascadekit.engine import DetectionRunner, save_interrupted
 from cascadekit.errors import InputError, did_you_mean
+from cascadekit.inference import draw_example as draw_example
+from cascadekit.inference import image_files as image_files
+from cascadekit.inference import predict as predict
 from cascadekit.proposal_files import dump_proposals as dump_proposals
-from cascadekit.registry import DATASETS, MODELS, SCOPE
-from cascadekit.structures.samples import Prediction, Targets
+from cascadekit.proposal_files import split_loader
+from cascadekit.registry import MODELS, SCOPE
 from cascadekit.tta_choice import choose_tta
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 SCHEDULE_KEYS = ("train_cfg", "optim_wrapper", "param_scheduler", "auto_scale_lr")
 
 
@@ -190,6 +192,24 @@ def _check_device(device: str | None) -> None:
         raise InputError(f"--device {device}: no CUDA device was found; leave it out or give cpu")
 
 
+def open_loader(config: Config, split: str = "test") -> DataLoader:
+    """All pictures of a data set once, read as at test time, with their ground truth.
+
+    Args:
+        config: of `load_config`.
+        split: "train", "val" or "test": the data set of that loader.
+
+    Returns:
+        A data loader for `quality.collect` and for `predict`-like loops.
+
+    Raises:
+        InputError: the config has no such data set, or it cannot be read.
+    """
+    with DefaultScope.overwrite_default_scope(config.get("default_scope") or SCOPE):
+        loader: DataLoader = Runner.build_dataloader(split_loader(config, split))
+    return loader
+
+
 def train(
     config: Config,
     work_dir: str | os.PathLike[str],
@@ -310,86 +330,3 @@ def _keep_test(config: Config) -> None:
         config[key] = None
     config.pop("auto_scale_lr", None)
     config.model.backbone.pop("weights", None)  # the checkpoint has them
-
-
-def image_files(source: str | os.PathLike[str]) -> list[Path]:
-    """The picture, or the pictures of a folder in order of name.
-
-    Args:
-        source: a file of any kind, or a folder, not searched deeper, of files named as pictures.
-
-    Returns:
-        At least one file.
-
-    Raises:
-        InputError: no such file or folder, or no picture in it.
-    """
-    path = Path(source)
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
-        raise InputError(f"{path}: no such picture or folder")
-    files = sorted(file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
-    if not files:
-        raise InputError(f"{path} holds no picture ({', '.join(IMAGE_SUFFIXES)})")
-    return files
-
-
-def predict(
-    detector: torch.nn.Module, images: Iterable[str | os.PathLike[str] | np.ndarray]
-) -> Iterator[Prediction]:
-    """Detect objects, one picture after the other, with the trace of every stage.
-
-    Args:
-        detector: of `load_detector`.
-        images: files, or (H, W, 3) uint8 RGB arrays.
-
-    Yields:
-        Prediction: one for each picture, in its pixels; it may hold no detections.
-
-    Raises:
-        InputError: a picture cannot be read; it is named.
-    """
-    from cascadekit.datasets.transforms import from_array
-
-    load, *rest = detector.test_pipeline
-    with DefaultScope.overwrite_default_scope(SCOPE):
-        file_pipeline, array_pipeline = Compose([load, *rest]), Compose(rest)
-    for number, image in enumerate(images):
-        if isinstance(image, np.ndarray):
-            sample = array_pipeline(from_array(image, number))
-        else:
-            sample = file_pipeline({"img_path": str(image), "img_id": number, "instances": []})
-        with torch.no_grad():
-            batch = detector.data_preprocessor(pseudo_collate([sample]), False)
-            (prediction,) = detector.predict(batch["inputs"], batch["data_samples"])
-        yield prediction
-
-
-def draw_example(
-    detector: torch.nn.Module, config: Config, path: str | os.PathLike[str], index: int = 0
-) -> None:
-    """Draw one picture of a config's test set: its boxes stage by stage, beside its truth.
-
-    Args:
-        detector: of `load_detector`.
-        config: whose `test_dataloader` names the data set.
-        path: PNG to write.
-        index: number of the picture in the data set.
-
-    Raises:
-        InputError: the data set or the picture cannot be read.
-    """
-    from cascadekit.datasets.transforms import read_image
-    from cascadekit.visualization import draw_stages, save_figure
-
-    with DefaultScope.overwrite_default_scope(config.get("default_scope") or SCOPE):
-        dataset = DATASETS.build(config.test_dataloader.dataset)
-    record = dataset.get_data_info(index)
-    (prediction,) = predict(detector, [record["img_path"]])
-    objects = [i for i in record["instances"] if not (i["iscrowd"] or i["ignore"])]
-    boxes = torch.tensor([i["bbox"] for i in objects], dtype=torch.float32).reshape(-1, 4)
-    labels = torch.tensor([i["label"] for i in objects], dtype=torch.long)
-    truth = Targets(boxes, labels, boxes.new_zeros(0, 4))
-    image = read_image(record["img_path"])[:, :, ::-1]  # BGR to RGB
-    save_figure(draw_stages(image, prediction, truth, dataset.metainfo["classes"]), path)

@@ -9,15 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from mmengine import Config
-from mmengine.registry import DefaultScope
-from mmengine.runner import Runner
 from rich.progress import track
 
 from cascadekit import __version__
 from cascadekit.datasets.proposal_files import check_target, write_proposals
 from cascadekit.engine.proposals import detector_proposals
 from cascadekit.errors import InputError
-from cascadekit.registry import SCOPE
 
 SPLITS = ("train", "val", "test")
 
@@ -50,16 +47,14 @@ def dump_proposals(
     Raises:
         InputError: a file, split or stage that cannot be used.
     """
-    from cascadekit.apis import load_config, load_detector
+    from cascadekit.apis import load_config, load_detector, open_loader
 
     check_target(out)
     if most < 1 or stage < 0:
         raise InputError(f"most must be 1 or more and stage 0 or more, got {most} and {stage}")
     config = deepcopy(config) if isinstance(config, Config) else load_config(config)
-    loader_config = split_loader(config, split)
+    loader = open_loader(config, split)
     detector = load_detector(config, checkpoint, device)
-    with DefaultScope.overwrite_default_scope(config.get("default_scope") or SCOPE):
-        loader = Runner.build_dataloader(loader_config)
     made_by = {
         "config": str(config.filename),
         "checkpoint": str(checkpoint),

@@ -16,7 +16,15 @@ FLOORS = {
     ),
     2: ("models", "datasets", "evaluation", "visualization", "engine"),
     3: (
-        *("apis", "data_choice", "tta_choice", "prediction_files", "proposal_files", "quality"),
+        *(
+            "apis",
+            "data_choice",
+            "tta_choice",
+            "inference",
+            "prediction_files",
+            "proposal_files",
+            "quality",
+        ),
         *("environment", "cost", "export", "interop"),
     ),
     4: ("experiments", "serving"),

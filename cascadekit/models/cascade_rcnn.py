@@ -176,7 +176,12 @@ class CascadeRCNN(BaseModel):
         return proposals
 
     def run_stages(
-        self, images: Tensor, samples: Sequence[Any], proposals: Proposals | None = None
+        self,
+        images: Tensor,
+        samples: Sequence[Any],
+        proposals: Proposals | None = None,
+        training: bool = False,
+        generator: torch.Generator | None = None,
     ) -> tuple[list[Tensor], list[StageOutput]]:
         """The pyramid and what each stage recorded, for analysis.
 
@@ -184,16 +189,19 @@ class CascadeRCNN(BaseModel):
             images: (B, 3, H, W) float32.
             samples: B mm-style data samples.
             proposals: boxes to start from instead of the detector's own, in network pixels.
+            training: match and sample as training does; the samples then need `gt_instances`.
+            generator: source of the samplers' randomness.
 
         Returns:
-            The pyramid, and S stage outputs without matches.
+            The pyramid, and S stage outputs, with matches in training.
         """
         infos, pyramid = image_infos(samples), self.extract(images)
         if proposals is None:
             proposals = self.propose(pyramid, samples, infos)
         if self.roi_head is None:
             raise InputError("this model has no roi_head, so there are no stages to run")
-        return pyramid, self.roi_head(pyramid, proposals, infos)
+        targets = to_targets(samples) if training else None
+        return pyramid, self.roi_head(pyramid, proposals, infos, targets, generator)
 
 
 def _build_for(num_classes: int, config: Config | None) -> Any:

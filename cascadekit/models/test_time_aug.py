@@ -15,7 +15,7 @@ from mmengine.model import BaseModel
 from torch import Tensor
 
 from cascadekit.errors import InputError
-from cascadekit.models.roi_heads.predictions import StoryTeller
+from cascadekit.models.roi_heads.predictions import tell
 from cascadekit.registry import MODELS
 from cascadekit.structures.samples import (
     Detections,
@@ -147,8 +147,7 @@ class TestTimeAug(BaseModel):
         head = self.roi_head
         if head.mask_stages:
             merged = self._add_masks(views, merged)
-        story = StoryTeller(stages, frame, head.postprocess, head.ensemble)
-        return story.tell({head.test_stages: merged}, head.test_stages, keep_variants=False)
+        return tell(stages, frame, {head.test_stages: merged}, head.test_stages, False)
 
     def _look(
         self, images: Tensor, samples: Sequence[Any], frame: Sequence[ImageInfo]

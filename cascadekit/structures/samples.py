@@ -144,9 +144,10 @@ class StageOutput:
         matches: what they should become; None in inference.
         logits_by_head: head number -> (R, K+1) class logits of that head on these rois. The
             stage's own head is always there.
-        deltas: (R, G, 4) normalised regression output; G is 1 (class-agnostic), K, or 0 for a
-            head without a regressor (integral loss).
-        class_boxes: (R, G, 4) float32 xyxy, the deltas decoded, not clipped.
+        deltas: (R, G, 4) normalised regression output of the own head; G is 1 (class-agnostic), K,
+            or 0 for a head without a regressor (integral loss).
+        boxes_by_head: head number -> (R, G, 4) float32 xyxy, its deltas decoded, not clipped. The
+            stage's own head is always there; others only where analysis asked for them.
         boxes: (R, 4) float32 xyxy, detached: what the next stage takes as input.
     """
 
@@ -156,13 +157,18 @@ class StageOutput:
     matches: Matches | None
     logits_by_head: Mapping[int, Tensor]
     deltas: Tensor
-    class_boxes: Tensor
+    boxes_by_head: Mapping[int, Tensor]
     boxes: Tensor
 
     @property
     def logits(self) -> Tensor:
         """(R, K+1) class logits of the stage's own head."""
         return self.logits_by_head[self.head]
+
+    @property
+    def class_boxes(self) -> Tensor:
+        """(R, G, 4) boxes of the stage's own regressor."""
+        return self.boxes_by_head[self.head]
 
     def positive(self) -> Tensor:
         """(R,) bool, training only: rois that are labelled as an object."""

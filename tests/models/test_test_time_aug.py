@@ -71,7 +71,7 @@ class OracleRoIHead(nn.Module):
         logits = torch.tensor(logits).reshape(-1, 3)
         boxes = proposals.boxes
         deltas = torch.zeros(len(boxes), 1, 4)
-        return [StageOutput(0, 0, proposals, None, {0: logits}, deltas, boxes[:, None], boxes)]
+        return [StageOutput(0, 0, proposals, None, {0: logits}, deltas, {0: boxes[:, None]}, boxes)]
 
     def score_boxes(self, stages):
         return stages[0].class_boxes, self.ensemble.scores(stages, "1")

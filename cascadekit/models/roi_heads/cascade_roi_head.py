@@ -9,13 +9,13 @@ several classifiers on the rois of the first stage.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from cascadekit.errors import InputError, check_word
+from cascadekit.errors import check_word
 from cascadekit.models.losses import own_class, scale_gradient
 from cascadekit.models.roi_heads.ensemble import variant_names, variant_stages
 from cascadekit.models.roi_heads.mask_head import (
@@ -24,10 +24,11 @@ from cascadekit.models.roi_heads.mask_head import (
     predict_masks,
     stage_mask_loss,
 )
-from cascadekit.models.roi_heads.predictions import StoryTeller
+from cascadekit.models.roi_heads.predictions import add_masks, detect, tell
 from cascadekit.models.roi_heads.roi_pool import pool_size
 from cascadekit.models.roi_heads.stage_losses import refinement, stage_box_losses
 from cascadekit.models.roi_heads.stage_settings import (
+    check_iterations,
     iou_thresholds,
     per_stage,
     stage_assigners,
@@ -123,7 +124,8 @@ class CascadeRoIHead(nn.Module):
         ious = iou_thresholds(stage_ious)
         self.num_classes = num_classes
         self.num_stages = count = len(ious)
-        _check(loss_scaling, test_iterations, count)
+        check_word("loss_scaling", loss_scaling, SCALINGS)
+        check_iterations(test_iterations, count)
         self.loss_scaling = loss_scaling
         self.stage_loss = stage_weights(stage_loss, count)
         self.beta = beta
@@ -135,8 +137,9 @@ class CascadeRoIHead(nn.Module):
         self.postprocess = TASK_UTILS.build(postprocess or {"type": "cascadekit.Postprocess"})
         # The head of each pass in inference: every stage's own, or the only one several times.
         self.test_heads = tuple(range(count)) if test_iterations == 1 else (0,) * test_iterations
-        self.test_stages = test_stages or self._variants()[-1]
+        self.test_stages = test_stages or self.variants()[-1]
         self.all_variants = False  # set by evaluation: also detect with every other choice of stage
+        self.all_heads = False  # set by analysis: run every head on the rois of every stage
 
         self.box_pool = MODELS.build(box_pool)
         given = {"num_classes": num_classes, "roi_size": pool_size(self.box_pool)}
@@ -181,12 +184,12 @@ class CascadeRoIHead(nn.Module):
             proposals, matches = self._match(k, proposals, targets, generator)
             others = [] if training else self._other_heads(k)
             logits, deltas = self._run_heads([head, *others], maps, proposals)
-            class_boxes = self._decode(stages, head, proposals, deltas, training)  # (R, G, 4)
+            refined = self._decode(stages, head, proposals, deltas, training)  # (R, G, 4) each
             # The next stage takes these boxes as given: its loss must not move them.
-            boxes = own_class(class_boxes, self._box_class(logits[head], matches)).detach()
+            boxes = own_class(refined[head], self._box_class(logits[head], matches)).detach()
             boxes = self.flow.fitted(boxes, proposals.image_index, infos)
             stages.append(
-                StageOutput(k, head, proposals, matches, logits, deltas, class_boxes, boxes)
+                StageOutput(k, head, proposals, matches, logits, deltas[head], refined, boxes)
             )
             proposals = self.flow.next_proposals(stages[-1], training)
         return stages
@@ -222,34 +225,38 @@ class CascadeRoIHead(nn.Module):
 
     def _run_heads(
         self, heads: Sequence[int], maps: Mapping[int, Sequence[Tensor]], rois: Proposals
-    ) -> tuple[dict[int, Tensor], Tensor]:
-        """Logits of some heads on the same rois, (R, K+1) each, and the first one's deltas."""
+    ) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
+        """Logits (R, K+1) and deltas (R, G, 4) of some heads on the same rois."""
         pooled_from: Sequence[Tensor] | None = None
         logits: dict[int, Tensor] = {}
-        deltas: list[Tensor] = []
+        deltas: dict[int, Tensor] = {}
         for head in heads:
             if pooled_from is not maps[head]:  # heads that read the same maps share the pooling
                 pooled_from = maps[head]
                 pooled = self.box_pool(pooled_from, rois.boxes, rois.image_index)  # (R, C, P, P)
                 if self.loss_scaling == "gradient" and not hasattr(self.bbox_head[head], "read"):
                     pooled = scale_gradient(pooled, self.stage_loss[head])
-            logits[head], regressed = self.bbox_head[head](pooled)
-            deltas.append(regressed)
-        return logits, deltas[0]  # (R, G, 4)
+            logits[head], deltas[head] = self.bbox_head[head](pooled)
+        return logits, deltas
 
     def _decode(
         self,
         before: Sequence[StageOutput],
         head: int,
         rois: Proposals,
-        deltas: Tensor,
+        deltas: Mapping[int, Tensor],
         training: bool,
-    ) -> Tensor:
-        """(R, G, 4) boxes of the deltas; a head without a regressor reports stage 1's boxes."""
-        if deltas.shape[1] > 0:
-            return self.bbox_coder[head].decode(rois.boxes, deltas)
-        # In training nobody reads them, and the rows left out as ignored may differ.
-        return rois.boxes[:, None] if training else before[0].class_boxes
+    ) -> dict[int, Tensor]:
+        """Boxes (R, G, 4) of the stage's own head, and of the others where analysis wants them."""
+        refined = {
+            each: self.bbox_coder[each].decode(rois.boxes, own)
+            for each, own in deltas.items()
+            if own.shape[1] > 0 and (each == head or self.all_heads)
+        }
+        if head not in refined:  # without a regressor: it reports stage 1's boxes
+            # In training nobody reads them, and the rows left out as ignored may differ.
+            refined[head] = rois.boxes[:, None] if training else before[0].class_boxes
+        return refined
 
     def _box_class(self, logits: Tensor, matches: Matches | None) -> Tensor:
         """(R,) int64, whose regressor refines each roi when there is one per class."""
@@ -258,7 +265,7 @@ class CascadeRoIHead(nn.Module):
             return likeliest
         return torch.where(matches.labels < self.num_classes, matches.labels, likeliest)
 
-    def _variants(self) -> list[str]:
+    def variants(self) -> list[str]:
         """Rows of the paper's Table 2 that this head can give; the last one is the default."""
         same_head = len(set(self.test_heads)) == 1  # on the same rois its passes score alike
         return variant_names(
@@ -267,7 +274,7 @@ class CascadeRoIHead(nn.Module):
 
     def _wanted(self) -> list[str]:
         """The reported row of Table 2 and, where asked for, all others."""
-        others = self._variants() if self.all_variants else []
+        others = self.variants() if self.all_variants or self.all_heads else []
         return list(dict.fromkeys([self.test_stages, *others]))
 
     def _needed(self) -> int:
@@ -275,7 +282,9 @@ class CascadeRoIHead(nn.Module):
         return max(variant_stages(name)[0] for name in self._wanted()) + 1
 
     def _other_heads(self, stage: int) -> list[int]:
-        """Heads beside the stage's own that inference needs on its rois."""
+        """Heads beside the stage's own that inference (or analysis) needs on its rois."""
+        if self.all_heads:
+            return [h for h in dict.fromkeys(self.test_heads) if h != self.test_heads[stage]]
         needed: list[int] = self.ensemble.heads_needed(stage, self._wanted(), self.test_heads)
         return needed
 
@@ -336,11 +345,27 @@ class CascadeRoIHead(nn.Module):
         Returns:
             B predictions in pixels of the files.
         """
-        story = StoryTeller(stages, infos, self.postprocess, self.ensemble)
-        chosen = {name: story.detect(name) for name in self._wanted()}  # network pixels
+        chosen = self.detect(stages, infos)  # network pixels
         if self.mask_stages:
-            chosen = self._add_masks(pyramid, chosen)
-        return story.tell(chosen, final=self.test_stages, keep_variants=self.all_variants)
+            chosen = add_masks(chosen, partial(self.masks_for, pyramid))
+        return tell(stages, infos, chosen, self.test_stages, keep_variants=self.all_variants)
+
+    def detect(
+        self, stages: Sequence[StageOutput], infos: Sequence[ImageInfo]
+    ) -> dict[str, list[Detections]]:
+        """Detections of each image by the reported choice of stages and the others asked for.
+
+        Args:
+            stages: of `forward` without targets.
+            infos: B images.
+
+        Returns:
+            Row of Table 2 -> B detections in network pixels, without masks.
+        """
+        return {
+            name: detect(name, stages, infos, self.postprocess, self.ensemble)
+            for name in self._wanted()
+        }
 
     def score_boxes(self, stages: Sequence[StageOutput]) -> tuple[Tensor, Tensor]:
         """What `predict` chooses detections from: the reported stage's boxes and their scores.
@@ -370,26 +395,3 @@ class CascadeRoIHead(nn.Module):
         """
         pooled = self.mask_pool(pyramid, boxes, image_index)  # (D, C, p, p)
         return predict_masks(self.mask_head, pooled, labels)
-
-    def _add_masks(
-        self, pyramid: Sequence[Tensor], chosen: dict[str, list[Detections]]
-    ) -> dict[str, list[Detections]]:
-        """Masks on the final boxes, in one pass for all images and variants."""
-        flat = [(b, found) for per_image in chosen.values() for b, found in enumerate(per_image)]
-        boxes = torch.cat([found.boxes for _, found in flat])
-        labels = torch.cat([found.labels for _, found in flat])
-        index = torch.cat([torch.full_like(found.labels, b) for b, found in flat])
-        masks = iter(self.masks_for(pyramid, boxes, labels, index).split([len(f) for _, f in flat]))
-        return {
-            name: [replace(found, mask_probs=next(masks)) for found in per_image]
-            for name, per_image in chosen.items()
-        }
-
-
-def _check(loss_scaling: str, test_iterations: int, num_stages: int) -> None:
-    check_word("loss_scaling", loss_scaling, SCALINGS)
-    if test_iterations < 1 or (test_iterations > 1 and num_stages > 1):
-        raise InputError(
-            f"test_iterations={test_iterations} with {num_stages} stages: iterative BBox applies "
-            "the only head of a one-stage model once or more often"
-        )

@@ -40,6 +40,15 @@ def iou_thresholds(stages: int | Sequence[float]) -> tuple[float, ...]:
     return ious
 
 
+def check_iterations(test_iterations: int, num_stages: int) -> None:
+    """Raise InputError where a head cannot be applied so often in inference (iterative BBox)."""
+    if test_iterations < 1 or (test_iterations > 1 and num_stages > 1):
+        raise InputError(
+            f"test_iterations={test_iterations} with {num_stages} stages: iterative BBox applies "
+            "the only head of a one-stage model once or more often"
+        )
+
+
 def stage_weights(rule: str | Sequence[float], num_stages: int) -> tuple[float, ...]:
     """Loss weight of each stage.
 

@@ -196,3 +196,33 @@ def test_loss_reports_iou_before_and_after(tiny, batch):
     assert losses["stage1.iou_before"] == stage.matches.ious[real].mean()
     after = box_ops.iou_aligned(stage.boxes[real], stage.matches.gt_boxes[real]).mean()
     assert losses["stage1.iou_after"] == after
+
+
+@pytest.mark.parametrize("agnostic", [True, False])
+def test_every_head_on_every_stage(tiny, batch, agnostic):
+    """Analysis: the heads run on all rois, refine them, and the detector's answer stays."""
+    head = dict(type="cascadekit.BBoxHead", in_channels=8, fc_channels=16, class_agnostic=agnostic)
+    detector = tiny(bbox_head=head, masks=False).eval()
+    data = detector.data_preprocessor(batch(), False)
+    with torch.no_grad():
+        pyramid, plain = detector.run_stages(data["inputs"], data["data_samples"])
+        detector.roi_head.all_heads = True
+        _, stages = detector.run_stages(data["inputs"], data["data_samples"])
+        for stage, before in zip(stages, plain, strict=True):
+            assert sorted(stage.logits_by_head) == sorted(stage.boxes_by_head) == [0, 1, 2]
+            torch.testing.assert_close(stage.boxes, before.boxes)
+            rois = stage.proposals
+            pooled = detector.roi_head.box_pool(pyramid, rois.boxes, rois.image_index)
+            logits, deltas = detector.roi_head.bbox_head[2](pooled)
+            refined = detector.roi_head.bbox_coder[2].decode(rois.boxes, deltas)
+            torch.testing.assert_close(stage.logits_by_head[2], logits)
+            torch.testing.assert_close(stage.boxes_by_head[2], refined)
+
+
+def test_stages_of_training_on_demand(tiny, batch):
+    detector = tiny().eval()
+    data = detector.data_preprocessor(batch(), True)
+    with torch.no_grad():
+        _, stages = detector.run_stages(data["inputs"], data["data_samples"], training=True)
+    assert [stage.matches is not None for stage in stages] == [True] * 3
+    assert len(stages[0].proposals) <= 2 * 32  # sampled

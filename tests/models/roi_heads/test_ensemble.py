@@ -28,7 +28,7 @@ def record(stage, head, logits_by_head):
     one, boxes = torch.zeros(1), torch.zeros(1, 1, 4)
     proposals = Proposals(boxes[:, 0], one.long(), one, one.bool())
     logits = {h: torch.tensor([row]) for h, row in logits_by_head.items()}
-    return StageOutput(stage, head, proposals, None, logits, boxes, boxes, boxes[:, 0])
+    return StageOutput(stage, head, proposals, None, logits, boxes, {head: boxes}, boxes[:, 0])
 
 
 # Head 0 says 4 : 1 on its own roi and 1 : 1 on stage 2's, head 1 says 1 : 0 there.
