@@ -2,6 +2,7 @@
 
 from cascadekit.evaluation.coco_ap import CocoScores, evaluate_coco
 from cascadekit.evaluation.coco_metric import CocoMetric
+from cascadekit.evaluation.recall import BoxRecall, box_recall
 from cascadekit.evaluation.stage_table import (
     StageTable,
     compute_stage_table,
@@ -10,9 +11,11 @@ from cascadekit.evaluation.stage_table import (
 )
 
 __all__ = [
+    "BoxRecall",
     "CocoMetric",
     "CocoScores",
     "StageTable",
+    "box_recall",
     "compute_stage_table",
     "evaluate_coco",
     "stage_table_markdown",
