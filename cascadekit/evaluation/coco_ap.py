@@ -109,6 +109,30 @@ def evaluate_coco(
         InputError: a key is missing, an id unknown, a score or box not finite, an RLE of another
             size than its picture; the message names the entry.
     """
+    return coco_evaluator(ground_truth, results, iou_type, max_dets).scores()
+
+
+def coco_evaluator(
+    ground_truth: GroundTruth,
+    results: Sequence[Result],
+    iou_type: str = "bbox",
+    max_dets: Sequence[int] = (1, 10, 100),
+) -> CocoEvaluator:
+    """Check and group everything, for scores or for the matches behind them.
+
+    Args:
+        ground_truth: as `evaluate_coco` takes it.
+        results: likewise.
+        iou_type: likewise.
+        max_dets: likewise.
+
+    Returns:
+        An evaluator that has matched nothing yet; images and classes are numbered as in
+        `index_truth`.
+
+    Raises:
+        InputError: as `evaluate_coco`.
+    """
     if iou_type not in IOU_TYPES:
         raise InputError(
             f"iou_type must be one of {IOU_TYPES}, got {iou_type!r}."
@@ -117,17 +141,16 @@ def evaluate_coco(
     if not max_dets or min(max_dets) < 1:
         raise InputError(f"max_dets must be positive numbers, got {tuple(max_dets)}")
     index = index_truth(ground_truth)
-    evaluator = _Evaluator(
+    return CocoEvaluator(
         iou_type,
         sorted(set(max_dets)),
         index,
         group_truths(ground_truth, index, iou_type),
         group_results(results, index, iou_type),
     )
-    return evaluator.scores()
 
 
-class _Evaluator(COCOeval):
+class CocoEvaluator(COCOeval):
     """COCOeval on records that are grouped already, so that no COCO object is needed."""
 
     def __init__(
@@ -153,10 +176,15 @@ class _Evaluator(COCOeval):
         self._gts = self._truths
         self._dts = self._found
 
-    def scores(self) -> CocoScores:
-        """Match, accumulate and read off all figures."""
+    def match(self) -> None:
+        """Fill `evalImgs`, one entry per class, area and image, and print nothing."""
         with contextlib.redirect_stdout(io.StringIO()):
             self.evaluate()
+
+    def scores(self) -> CocoScores:
+        """Match, accumulate and read off all figures."""
+        self.match()
+        with contextlib.redirect_stdout(io.StringIO()):
             self.accumulate()
         # (T, 101, K, 4 areas, max_dets) and (T, K, 4 areas, max_dets), -1 without ground truth
         precision, recall = self.eval["precision"], self.eval["recall"]
