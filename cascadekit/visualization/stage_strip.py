@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from textwrap import shorten
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from torch import Tensor
 
-from cascadekit.errors import InputError
-from cascadekit.structures.boxes import iou, iou_aligned
 from cascadekit.structures.samples import Prediction, Targets
 from cascadekit.visualization.canvas import (
     INK,
@@ -22,56 +18,18 @@ from cascadekit.visualization.canvas import (
     add_labels,
     add_panel,
     check_image,
-    color_of,
     fill_difference,
     new_figure,
     outline,
     outline_truth,
     write,
 )
-from cascadekit.visualization.draw import best_detections, class_names
+from cascadekit.visualization.story import Story, tell_story
 
 MARGIN, GAP = 14, 12  # figure pixels around and between panels
 HEADER, GAUGE, CAPTION, FOOTER = 32, 50, 34, 30  # heights of the lines of text
 SHEET = 1200  # figure pixels across; another width scales the whole sheet, letters too
 NARROW = 280  # panels below this have room for short captions only
-MIN_MATCH_IOU = 0.3  # a final box that overlaps less is not taken for that ground truth
-
-
-@dataclass(frozen=True)
-class _Story:
-    """What is drawn of one picture; D objects, S stages.
-
-    Attributes:
-        names: D class names.
-        colors: D colours.
-        boxes: (S + 1, D, 4) float32 xyxy pixels of the file: proposals, then after each stage.
-        reference: (D, 4) what IoU is measured with: matched ground truth or the final boxes.
-        known: (D,) bool, objects that have a reference.
-        ious: (S + 1, D) IoU of `boxes` with `reference`.
-        scores: (S + 1, D) probability of the object's class by each stage; nan for proposals.
-        truths: (N, 4) all ground truth of the picture, or None where there is none to compare.
-    """
-
-    names: list[str]
-    colors: list[str]
-    boxes: Tensor
-    reference: Tensor
-    known: Tensor
-    ious: Tensor
-    scores: Tensor
-    truths: Tensor | None
-
-    def mean_iou(self, stage: int) -> float:
-        """Mean over the objects that have a reference; nan when none has."""
-        return float(self.ious[stage][self.known].mean())
-
-    def most_gained(self) -> int | None:
-        """The object whose IoU grew most from the proposal to the end; None without objects."""
-        if not self.known.any():
-            return 0 if len(self.names) else None
-        gain = (self.ious[-1] - self.ious[0]).masked_fill(~self.known, -torch.inf)
-        return int(gain.argmax())
 
 
 def draw_stages(
@@ -108,7 +66,7 @@ def draw_stages(
         InputError: the image is of another kind, a label has no name, or there are no stages.
     """
     height, image_width = check_image(image)
-    story = _tell(prediction, targets, classes, score_threshold, max_detections)
+    story = tell_story(prediction, targets, classes, score_threshold, max_detections)
     columns = len(story.boxes)
     panel = (SHEET - 2 * MARGIN - (columns - 1) * GAP) / columns
     tall = min(panel * height / image_width, 1.5 * panel)
@@ -140,69 +98,8 @@ def _title(column: int) -> str:
     return "proposals" if column == 0 else f"stage {column}"
 
 
-def _tell(
-    prediction: Prediction,
-    targets: Targets | None,
-    classes: Sequence[str],
-    score_threshold: float,
-    max_detections: int,
-) -> _Story:
-    """Gather the boxes and scores of the shown detections at every stage."""
-    if not prediction.stages:
-        raise InputError("the prediction has no stages: draw_stages needs at least one StageTrace")
-    found = prediction.detections
-    traced = found[found.roi_index >= 0]  # other views of test-time augmentation tell no story
-    shown = best_detections(traced, score_threshold, max_detections)
-    rows, labels = shown.roi_index.cpu(), shown.labels.cpu()
-    traces = prediction.stages
-    inputs = traces[0].input_boxes
-    boxes = torch.stack(
-        [b.float().cpu()[rows] for b in (inputs, *(t.output_boxes for t in traces))]
-    )
-    scores = [t.scores.float().cpu()[rows, labels] for t in traces]
-    reference, known = shown.boxes.float().cpu(), torch.ones(len(shown), dtype=torch.bool)
-    truths = None
-    if targets is not None:
-        truths = targets.boxes.float().cpu()
-        reference, known = _match(reference, labels, truths, targets.labels.cpu())
-    return _Story(
-        names=class_names(shown, classes),
-        colors=[color_of(number) for number in range(len(shown))],
-        boxes=boxes,
-        reference=reference,
-        known=known,
-        ious=torch.stack([iou_aligned(stage, reference) for stage in boxes]),
-        scores=torch.stack([torch.full((len(shown),), torch.nan), *scores]),
-        truths=truths,
-    )
-
-
-def _match(
-    boxes: Tensor, labels: Tensor, truths: Tensor, truth_labels: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Ground truth of each detection, one to one, the best score first.
-
-    Args:
-        boxes: (D, 4) final boxes, best first; D may be 0.
-        labels: (D,).
-        truths: (N, 4); N may be 0.
-        truth_labels: (N,).
-
-    Returns:
-        (D, 4) matched boxes (a detection's own box where none matches) and (D,) bool.
-    """
-    overlaps = iou(boxes, truths) * (labels[:, None] == truth_labels[None, :])  # (D, N)
-    reference, known = boxes.clone(), torch.zeros(len(boxes), dtype=torch.bool)
-    for i in range(len(boxes)):
-        if overlaps.shape[1] and overlaps[i].max() >= MIN_MATCH_IOU:
-            best = int(overlaps[i].argmax())
-            reference[i], known[i] = truths[best], True
-            overlaps[:, best] = 0  # taken
-    return reference, known
-
-
 def _window(
-    story: _Story, pick: int, shape: float, image_height: int, image_width: int
+    story: Story, pick: int, shape: float, image_height: int, image_width: int
 ) -> tuple[float, float, float, float]:
     """Part of the picture, x1 y1 x2 y2, that holds one object at all stages; `shape` is its h/w."""
     around = torch.cat([story.boxes[:, pick], story.reference[pick][None]])
@@ -220,7 +117,7 @@ def _shift(start: float, length: float, limit: float) -> float:
     return (limit - length) / 2 if length > limit else min(max(start, 0.0), limit - length)
 
 
-def _draw_objects(axes: Axes, story: _Story, stage: int) -> None:
+def _draw_objects(axes: Axes, story: Story, stage: int) -> None:
     """All boxes of one stage, ground truth on top because it is thin."""
     for box, color in reversed(list(zip(story.boxes[stage].tolist(), story.colors, strict=True))):
         outline(axes, box, color, 2.0)
@@ -233,7 +130,7 @@ def _draw_objects(axes: Axes, story: _Story, stage: int) -> None:
 
 def _draw_enlarged(
     axes: Axes,
-    story: _Story,
+    story: Story,
     stage: int,
     pick: int,
     window: tuple[float, float, float, float],
@@ -250,7 +147,7 @@ def _draw_enlarged(
 
 
 def _write_mean(
-    figure: Figure, place: tuple[float, float, float], story: _Story, stage: int
+    figure: Figure, place: tuple[float, float, float], story: Story, stage: int
 ) -> None:
     """Gauge and number under a panel; `place` is x, y and width in figure pixels."""
     x, y, width = place
@@ -268,7 +165,7 @@ def _write_mean(
 
 
 def _write_enlarged(
-    figure: Figure, place: tuple[float, float, float], story: _Story, stage: int, pick: int
+    figure: Figure, place: tuple[float, float, float], story: Story, stage: int, pick: int
 ) -> None:
     """IoU and score of the enlarged object; `place` is x, y and width in figure pixels."""
     x, y, width = place
@@ -281,7 +178,7 @@ def _write_enlarged(
 
 
 def _write_footer(
-    figure: Figure, y: float, story: _Story, score_threshold: float, pick: int | None
+    figure: Figure, y: float, story: Story, score_threshold: float, pick: int | None
 ) -> None:
     """One line that says what the ink means."""
     parts = [f"{'no ' if not story.names else ''}detections with score ≥ {score_threshold:g}"]
