@@ -93,8 +93,7 @@ def box_recall(
             "boxes, truths and areas need an entry for each image, got "
             f"{len(boxes)}, {len(truths)} and {len(areas)}"
         )
-    if not limits or min(limits) < 1:
-        raise InputError(f"limits must be positive numbers of boxes, got {tuple(limits)}")
+    check_limits(limits)
     found: dict[int, dict[str, list[np.ndarray]]]
     found = {limit: {size: [] for size in AREA_LIMITS} for limit in sorted(set(limits))}
     images: dict[str, list[np.ndarray]] = {size: [] for size in AREA_LIMITS}
@@ -113,6 +112,12 @@ def box_recall(
         {size: _joined(parts, np.int64) for size, parts in images.items()},
         len(boxes),
     )
+
+
+def check_limits(limits: Sequence[int]) -> None:
+    """Raise InputError unless there are limits, all of 1 or more."""
+    if not limits or min(limits) < 1:
+        raise InputError(f"limits must be positive numbers of boxes, got {tuple(limits)}")
 
 
 def match_greedily(overlaps: np.ndarray) -> np.ndarray:
