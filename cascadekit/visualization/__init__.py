@@ -1,6 +1,20 @@
-"""Pictures as matplotlib Figures; importing this never imports pyplot."""
+"""Pictures as matplotlib Figures, and the stage viewer; importing this never imports pyplot."""
+
+from typing import TYPE_CHECKING, Any
 
 from cascadekit.visualization.draw import draw_detections, save_figure
 from cascadekit.visualization.stage_strip import draw_stages
 
-__all__ = ["draw_detections", "draw_stages", "save_figure"]
+if TYPE_CHECKING:
+    from cascadekit.visualization.stage_viewer import StageViewer
+
+__all__ = ["StageViewer", "draw_detections", "draw_stages", "save_figure"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the viewer when it is asked for: drawing needs no ipywidgets."""
+    if name == "StageViewer":
+        from cascadekit.visualization.stage_viewer import StageViewer
+
+        return StageViewer
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -32,6 +32,7 @@ class Story:
         scores: (S + 1, D) probability of the object's class by each stage; nan for proposals.
         probabilities: (S, D, K + 1) of all classes by each stage; background is last.
         truths: (N, 4) all ground truth of the picture, or None where there is none to compare.
+        classes: K names.
     """
 
     names: list[str]
@@ -44,6 +45,11 @@ class Story:
     scores: Tensor
     probabilities: Tensor
     truths: Tensor | None
+    classes: tuple[str, ...]
+
+    def class_name(self, label: int) -> str:
+        """Name of a class 0..K-1; K is background."""
+        return "background" if label == len(self.classes) else self.classes[label]
 
     def mean_iou(self, stage: int) -> float:
         """Mean over the objects that have a reference; nan when none has."""
@@ -108,6 +114,7 @@ def tell_story(
         scores=torch.cat([torch.full((1, len(shown)), torch.nan), own]),
         probabilities=probabilities,
         truths=truths,
+        classes=tuple(map(str, classes)),
     )
 
 

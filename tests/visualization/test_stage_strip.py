@@ -3,42 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 
 from cascadekit.errors import InputError
-from cascadekit.structures.samples import Detections, ImageInfo, Prediction, StageTrace, Targets
+from cascadekit.structures.samples import Detections, ImageInfo, Prediction, StageTrace
 from cascadekit.visualization import draw_stages
-
-IMAGE = np.full((100, 150, 3), 90, np.uint8)
-CLASSES = ("cat", "dog")
-TRUTH = torch.tensor([[10.0, 10, 60, 60], [80, 20, 130, 70]])
-
-
-def prediction(heights=(20, 30, 40, 50), score=0.9):
-    """Two objects; at each step their boxes are `height` of 50 pixels tall: IoU height / 50.
-
-    The trace has a third roi in front that became nothing, so rows must go through roi_index.
-    """
-    steps = []
-    for height in heights:
-        boxes = TRUTH.clone()
-        boxes[:, 3] = boxes[:, 1] + height
-        steps.append(torch.cat([torch.tensor([[0.0, 0, 5, 5]]), boxes]))
-    scores = torch.tensor([[0.1, 0.1, 0.8], [0.7, 0.2, 0.1], [0.2, 0.6, 0.2]])
-    index = torch.tensor([-1, 0, 1])
-    stages = tuple(StageTrace(a, b, scores, index) for a, b in pairwise(steps))
-    found = Detections(
-        steps[-1][1:], torch.tensor([score, score]), torch.tensor([0, 1]), torch.tensor([1, 2])
-    )
-    return Prediction(ImageInfo((100, 150), (100, 150)), found, stages)
-
-
-def targets(boxes=TRUTH, labels=(0, 1)):
-    return Targets(boxes, torch.tensor(labels, dtype=torch.long), torch.zeros(0, 4))
+from tests.visualization.stories import CLASSES, IMAGE, TRUTH, prediction, targets
 
 
 def labels_of(figure):
@@ -107,7 +80,7 @@ def test_each_ground_truth_is_matched_once():
 @pytest.mark.parametrize("truth", [None, targets(), targets(TRUTH[:0], ())])
 def test_no_detections(truth):
     story = prediction()
-    for empty in (replace(story, detections=story.detections[:0]), prediction(score=0.1)):
+    for empty in (replace(story, detections=story.detections[:0]), prediction(scores=(0.1, 0.1))):
         figure = draw_stages(IMAGE, empty, truth, CLASSES)
         assert labels_of(figure) == [f"stage-{k}" for k in range(4)]
         assert any("no detections with score" in t for t in words(figure))

@@ -1,0 +1,125 @@
+"""One object through the stages, as an HTML table and a small plot of its IoU."""
+
+from __future__ import annotations
+
+import html
+import math
+
+from cascadekit.structures.boxes import iou_aligned
+from cascadekit.visualization.canvas import INK, QUIET
+from cascadekit.visualization.raster import boxes_at
+from cascadekit.visualization.story import Story
+
+CELL = "padding:2px 7px;text-align:right;white-space:nowrap;border-bottom:1px solid #d8dee4"
+
+
+def stage_names(story: Story) -> list[str]:
+    """What the positions of the slider are called: proposals, each stage, final."""
+    return ["proposals", *(f"stage {k}" for k in range(1, len(story.boxes))), "final"]
+
+
+def object_table(story: Story, row: int, stage: int) -> str:
+    """Box, IoU, shift and scores of one object at every stage.
+
+    Args:
+        story: D objects, S stages.
+        row: of the object.
+        stage: 0..S + 1, the line to be stressed.
+
+    Returns:
+        An HTML `<table>`; all text is escaped.
+    """
+    against = "IoU" if story.truths is not None else "IoU with final"
+    head = ("", "x1", "y1", "x2", "y2", "shift px", against, "scores")
+    lines = []
+    for k, name in enumerate(stage_names(story)):
+        style = " style='background:#fff3c4;font-weight:600'" if k == stage else ""
+        cells = [name, *_numbers(story, row, k), _scores(story, row, k)]
+        lines.append(
+            f"<tr{style}>" + "".join(f"<td style='{CELL}'>{html.escape(c)}</td>" for c in cells)
+        )
+    heads = "".join(f"<th style='{CELL}'>{html.escape(name)}</th>" for name in head)
+    return (
+        f"<table style='border-collapse:collapse;font:12px sans-serif;color:{INK}'>"
+        f"<thead><tr>{heads}</tr></thead><tbody>{'</tr>'.join(lines)}</tr></tbody></table>"
+    )
+
+
+def _numbers(story: Story, row: int, stage: int) -> list[str]:
+    """Corners, how far they moved since the stage before (mean of the four), and IoU."""
+    box = boxes_at(story, stage)[row]
+    shift = "-"
+    if stage:
+        before = boxes_at(story, stage - 1)[row]
+        shift = f"{sum(abs(a - b) for a, b in zip(box, before, strict=True)) / 4:.1f}"
+    overlap = iou_at(story, row, stage)
+    return [*(f"{x:.1f}" for x in box), shift, "-" if math.isnan(overlap) else f"{overlap:.2f}"]
+
+
+def iou_at(story: Story, row: int, stage: int) -> float:
+    """IoU of an object with its reference at a stage 0..S + 1; nan without a reference."""
+    if not story.known[row]:
+        return math.nan
+    if stage < len(story.ious):
+        return float(story.ious[stage, row])
+    final = story.found.boxes[row : row + 1].float().cpu()
+    return float(iou_aligned(final, story.reference[row : row + 1])[0])
+
+
+def _scores(story: Story, row: int, stage: int, most: int = 3) -> str:
+    """The likeliest classes of a stage; the reported score at the end."""
+    if stage == 0:
+        return ""
+    if stage == len(story.boxes):
+        return f"{story.names[row]} {float(story.found.scores[row]):.2f}"
+    probabilities = story.probabilities[stage - 1, row]
+    best = probabilities.argsort(descending=True)[:most].tolist()
+    return ", ".join(
+        f"{story.class_name(k)} {float(probabilities[k]):.2f}"
+        for k in best
+        if float(probabilities[k]) >= 0.01
+    )
+
+
+def iou_plot(story: Story, row: int, stage: int, width: int = 260, height: int = 110) -> str:
+    """IoU of one object by stage as a small SVG picture; the current stage is filled.
+
+    Args:
+        story: D objects, S stages.
+        row: of the object.
+        stage: 0..S + 1.
+        width: pixels.
+        height: pixels.
+
+    Returns:
+        An `<svg>`, or a sentence where the object has no reference.
+    """
+    names = stage_names(story)
+    values = [iou_at(story, row, k) for k in range(len(names))]
+    if math.isnan(values[0]):
+        return f"<span style='color:{QUIET};font:12px sans-serif'>no ground truth matches</span>"
+    left, top, bottom = 30, 8, height - 20
+    step = (width - left - 20) / (len(names) - 1)
+    points = [(left + 8 + k * step, bottom - v * (bottom - top)) for k, v in enumerate(values)]
+    parts = [
+        f"<line x1='{left}' x2='{width}' y1='{y:.1f}' y2='{y:.1f}' stroke='#d8dee4'/>"
+        f"<text x='{left - 4}' y='{y + 4:.1f}' text-anchor='end'>{level:g}</text>"
+        for level in (0, 0.5, 1)
+        for y in [bottom - level * (bottom - top)]
+    ]
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    parts.append(f"<polyline points='{path}' fill='none' stroke='{INK}' stroke-width='2'/>")
+    for k, (x, y) in enumerate(points):
+        fill = story.colors[row] if k == stage else "white"
+        parts.append(
+            f"<circle cx='{x:.1f}' cy='{y:.1f}' r='5' fill='{fill}' stroke='{INK}'/>"
+            f"<text x='{x:.1f}' y='{height - 5}' text-anchor='middle'>{_short(names[k])}</text>"
+        )
+    return (
+        f"<svg width='{width}' height='{height}' font-family='sans-serif' font-size='11' "
+        f"fill='{QUIET}'>{''.join(parts)}</svg>"
+    )
+
+
+def _short(name: str) -> str:
+    return {"proposals": "prop.", "final": "final"}.get(name, name.replace("stage ", ""))
