@@ -114,7 +114,7 @@ class DeltaStatistics:
 
 
 def compute_delta_statistics(
-    recording: SampleRecording, floor: float = FLOOR, max_points: int = 1500
+    recording: SampleRecording, floor: float = FLOOR, max_points: int = 1000
 ) -> DeltaStatistics:
     """Mean and std of every stage's deltas, with and without the cut at u.
 
@@ -248,6 +248,8 @@ def plot_delta_statistics(result: DeltaStatistics) -> Figure:
         axis.set(xlim=(-VIEW[part], VIEW[part]), ylim=(-VIEW[part], VIEW[part]), aspect="equal")
         axis.set(xticks=VIEW[part] * TICKS, yticks=VIEW[part] * TICKS)
         _scatter(axis, stages[i % columns], 2 * part)
+        if i == columns:  # once; red writes in the row above
+            _write(axis, "dashed: 2 stds in use", 0.09, INK)
     return figure
 
 
@@ -381,8 +383,8 @@ def _drift(stage: StageDeltas) -> list[str]:
             f"{AXES[k]} {stage.kept.std[k]:.3f} for {stage.stds_in_use[k]:.3f}" for k in wrong
         )
         found.append(
-            f"{name}'s delta_stds do not fit, by more than a factor of {DRIFT:g}: measured "
-            f"{cells} in use."
+            f"{name}'s delta_stds are off by more than a factor of {DRIFT:g}: measured {cells} in "
+            f"use."
         )
     wrong = [k for k, shift in enumerate(stage.shifts) if abs(shift) > SHIFT]
     if wrong:
