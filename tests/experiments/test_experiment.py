@@ -69,5 +69,5 @@ def test_an_unknown_experiment(tmp_path):
     with pytest.raises(InputError, match="Did you mean 'table1'"):
         load_experiments(["table_1"])
     write(tmp_path, TEXT)
-    with pytest.raises(InputError, match="no experiment 'table'. Did you mean 'table0'"):
+    with pytest.raises(InputError, match=r"no experiment 'table'\. Did you mean 'table0'"):
         load_experiment(tmp_path / "table.py")
