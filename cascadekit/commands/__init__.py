@@ -23,6 +23,7 @@ COMMANDS = {
     "prune-fc": "prune_fc",
     "convert": "convert_checkpoint",
     "export": "export",
+    "reproduce": "reproduce",
     "env": "env",
 }
 

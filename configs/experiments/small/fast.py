@@ -15,4 +15,8 @@ _base_ = [
     "../../_base_/runtime.py",
 ]
 
-model = dict(num_classes=6, rpn_head=None)
+model = dict(
+    num_classes=6,
+    rpn_head=None,
+    roi_head=dict(postprocess=dict(score_threshold=0.001)),
+)

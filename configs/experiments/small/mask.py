@@ -12,4 +12,7 @@ _base_ = [
     "../../_base_/runtime.py",
 ]
 
-model = dict(num_classes=6, roi_head=_base_.mask_branch)
+model = dict(
+    num_classes=6,
+    roi_head=dict(postprocess=dict(score_threshold=0.001), **_base_.mask_branch),
+)

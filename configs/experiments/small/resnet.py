@@ -17,5 +17,6 @@ model = dict(
     num_classes=6,
     backbone=dict(type="cascadekit.ResNet", depth=18, frozen_stages=-1, norm="GN", weights=None),
     neck=dict(in_channels=[128, 256, 512]),
+    roi_head=dict(postprocess=dict(score_threshold=0.001)),
 )
 optim_wrapper = dict(paramwise_cfg=dict(backbone_lr=1.0))

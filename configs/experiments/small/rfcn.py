@@ -13,4 +13,4 @@ _base_ = [
     "../../_base_/runtime.py",
 ]
 
-model = dict(num_classes=6)
+model = dict(num_classes=6, roi_head=dict(postprocess=dict(score_threshold=0.001)))

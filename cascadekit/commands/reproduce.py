@@ -1,0 +1,62 @@
+"""Reproduce the paper's tables and figures."""
+
+from __future__ import annotations
+
+import argparse
+
+DESCRIPTION = """Reproduce the paper's tables and figures: trainings, measurements, report.
+
+What is done already is not done again; an interrupted suite goes on where it stopped.
+
+Examples:
+  cascadekit reproduce list
+  cascadekit reproduce run table1 fig4 --data shapes,my/photos --workers 2
+  cascadekit reproduce run all --budget full --dry-run
+  cascadekit reproduce status
+  cascadekit reproduce report --out docs/reproduction"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.add_argument("action", choices=["list", "run", "status", "report"])
+    parser.add_argument("names", nargs="*", metavar="NAME", help="experiments, or all [all]")
+    parser.add_argument(
+        "--budget",
+        choices=["smoke", "small", "full"],
+        default="small",
+        help="smoke: seconds, to see that it runs; small: hours on two cores; full: the paper's "
+        "setting on COCO, for GPUs [small]",
+    )
+    parser.add_argument(
+        "--data",
+        default="shapes",
+        metavar="SET,SET",
+        help="shapes, or folders with train/ and val/ (or valid/, test/) of VOC xml files or a "
+        "COCO json beside the pictures [shapes]",
+    )
+    parser.add_argument("--seeds", type=int, default=3, help="trainings of each arm [3]")
+    parser.add_argument(
+        "--workers", type=int, default=1, help="processes side by side, a thread each [1]"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would be run")
+    parser.add_argument("--work-dir", default="work_dirs/experiments", metavar="DIR")
+    parser.add_argument(
+        "--out", default="docs/reproduction", metavar="DIR", help="folder of the report"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Do what is asked."""
+    from cascadekit.experiments import reproduce
+
+    reproduce.reproduce(
+        action=args.action,
+        names=args.names,
+        budget=args.budget,
+        data=args.data.split(","),
+        seeds=args.seeds,
+        workers=args.workers,
+        dry_run=args.dry_run,
+        work_dir=args.work_dir,
+        out=args.out,
+    )
