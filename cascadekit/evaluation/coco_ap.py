@@ -72,10 +72,10 @@ class CocoScores:
         return self.ap_by_threshold[THRESHOLDS.index(percent)]
 
     def as_dict(self) -> dict[str, float]:
-        """Flat names -> numbers: AP, AP50, ..., AP90, AP_small, ..., AR1, ..., AR_large."""
+        """Flat names -> numbers: AP, AP50, AP55, ..., AP95, AP_small, ..., AR1, ..., AR_large."""
         return {
             "AP": self.ap,
-            **{f"AP{percent}": self.ap_at(percent) for percent in REPORTED},
+            **{f"AP{percent}": self.ap_at(percent) for percent in THRESHOLDS},
             **{f"AP_{size}": value for size, value in self.ap_by_size.items()},
             **{f"AR{most}": value for most, value in self.ar_by_max_dets.items()},
             **{f"AR_{size}": value for size, value in self.ar_by_size.items()},
