@@ -50,7 +50,7 @@ def stage_page(
 
 
 def _object(story: Story, row: int) -> dict[str, Any]:
-    """All that the page shows of one object: its boxes, and the table and plot of each stage."""
+    """All that the page shows of one object; the page itself marks the stage in table and plot."""
     count = len(story.boxes) + 1
     reference = story.reference[row].tolist() if _has_truth(story, row) else None
     return {
@@ -59,8 +59,8 @@ def _object(story: Story, row: int) -> dict[str, Any]:
         "score": round(float(story.found.scores[row]), 4),
         "boxes": [[round(x, 2) for x in boxes_at(story, k)[row]] for k in range(count)],
         "truth": reference,
-        "tables": [object_table(story, row, k) for k in range(count)],
-        "plots": [iou_plot(story, row, k) for k in range(count)],
+        "table": object_table(story, row, None),
+        "plot": iou_plot(story, row, None),
     }
 
 

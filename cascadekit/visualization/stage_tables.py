@@ -10,7 +10,7 @@ from cascadekit.visualization.canvas import INK, QUIET
 from cascadekit.visualization.raster import boxes_at
 from cascadekit.visualization.story import Story
 
-CELL = "padding:2px 7px;text-align:right;white-space:nowrap;border-bottom:1px solid #d8dee4"
+CELL = "padding:2px 6px;text-align:right;white-space:nowrap;border-bottom:1px solid #d8dee4"
 
 
 def stage_names(story: Story) -> list[str]:
@@ -18,13 +18,13 @@ def stage_names(story: Story) -> list[str]:
     return ["proposals", *(f"stage {k}" for k in range(1, len(story.boxes))), "final"]
 
 
-def object_table(story: Story, row: int, stage: int) -> str:
+def object_table(story: Story, row: int, stage: int | None) -> str:
     """Box, IoU, shift and scores of one object at every stage.
 
     Args:
         story: D objects, S stages.
         row: of the object.
-        stage: 0..S + 1, the line to be stressed.
+        stage: 0..S + 1, the line to be stressed; None: no line.
 
     Returns:
         An HTML `<table>`; all text is escaped.
@@ -66,7 +66,7 @@ def iou_at(story: Story, row: int, stage: int) -> float:
     return float(iou_aligned(final, story.reference[row : row + 1])[0])
 
 
-def _scores(story: Story, row: int, stage: int, most: int = 3) -> str:
+def _scores(story: Story, row: int, stage: int, most: int = 2) -> str:
     """The likeliest classes of a stage; the reported score at the end."""
     if stage == 0:
         return ""
@@ -81,13 +81,13 @@ def _scores(story: Story, row: int, stage: int, most: int = 3) -> str:
     )
 
 
-def iou_plot(story: Story, row: int, stage: int, width: int = 260, height: int = 110) -> str:
-    """IoU of one object by stage as a small SVG picture; the current stage is filled.
+def iou_plot(story: Story, row: int, stage: int | None, width: int = 260, height: int = 110) -> str:
+    """IoU of one object by stage as a small SVG picture.
 
     Args:
         story: D objects, S stages.
         row: of the object.
-        stage: 0..S + 1.
+        stage: 0..S + 1, whose point is filled; None: no point.
         width: pixels.
         height: pixels.
 
