@@ -8,7 +8,7 @@ image, R rois, K classes, S stages, G boxes per roi (1, or K for class-specific 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -152,16 +152,7 @@ def _as_coco(image_id: int, truth: Truth) -> list[dict[str, object]]:
 
 def to_results(image_id: int, found: Detections) -> list[dict[str, object]]:
     """Detections of image number `image_id` as a COCO results list; label k has category id k."""
-    rows = zip(found.boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True)
-    return [
-        {
-            "image_id": image_id,
-            "category_id": label,
-            "bbox": [x1, y1, x2 - x1, y2 - y1],
-            "score": score,
-        }
-        for (x1, y1, x2, y2), score, label in rows
-    ]
+    return replace(found, mask_probs=None).to_coco(image_id)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,11 @@ from mmengine.structures import BaseDataElement, InstanceData
 from torch import Tensor
 
 from cascadekit.errors import InputError
+from cascadekit.structures import exchange
 from cascadekit.structures.masks import InstanceMasks
+
+Names = Sequence[str] | None
+Size = tuple[int, int] | None
 
 
 @dataclass(frozen=True)
@@ -117,8 +121,7 @@ class Matches:
 
     Attributes:
         labels: (R,) int64; background is K.
-        gt_index: (R,) int64, the best ground truth's row in its image's `Targets`; 0 where the
-            image has none (such rois are background).
+        gt_index: (R,) int64, the best ground truth's row in its image's `Targets`, 0 without any.
         gt_boxes: (R, 4) float32 xyxy of that ground truth; zeros where the image has none.
         ious: (R,) float32, IoU with it before regression; 0 where the image has none.
     """
@@ -223,6 +226,18 @@ class Detections:
             self.boxes[keep], self.scores[keep], self.labels[keep], self.roi_index[keep], masks
         )
 
+    def to_coco(self, image_id: int | str = 0, size: Size = None) -> list[dict[str, Any]]:
+        """COCO results; see `structures.exchange.to_coco`."""
+        return exchange.to_coco(self, image_id, size)
+
+    def to_pandas(self, classes: Names = None) -> Any:
+        """A pandas DataFrame; see `structures.exchange.to_pandas`."""
+        return exchange.to_pandas(self, classes)
+
+    def to_supervision(self, classes: Names = None, size: Size = None) -> Any:
+        """Detections of the supervision library; see `structures.exchange.to_supervision`."""
+        return exchange.to_supervision(self, classes, size)
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -232,8 +247,7 @@ class Prediction:
         info: the picture.
         detections: what the detector reports.
         stages: S traces, from the proposals to the last boxes.
-        variants: detections by other choices of stage from the same pass, keyed "1", "2", "3",
-            "1~2", "1~3" as in the paper's Table 2; empty unless asked for.
+        variants: detections by rows of the paper's Table 2 ("1", "1~3"); empty unless asked for.
     """
 
     info: ImageInfo
