@@ -118,6 +118,11 @@ def test_nothing_there():
     assert box_recall([pixel], [pixel], [[1]]).average(100, "small") == 1.0
 
 
+def test_a_box_that_is_not_finite_takes_no_object():
+    boxes = [[math.nan, 0, 10, 10], *OBJECT]
+    assert box_recall([boxes], [OBJECT], [[100]]).average(100) == 1.0
+
+
 def test_tensors_fit_in():
     boxes = torch.tensor(OBJECT, dtype=torch.float32)
     assert box_recall([boxes], [boxes], [torch.tensor([100.0])]).average(100) == 1.0

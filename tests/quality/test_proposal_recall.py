@@ -61,6 +61,7 @@ def test_ranking():
     )
     assert [row.average["AR1"] for row in result.rows] == [0.0, 1.0]
     assert [row.average["AR2"] for row in result.rows] == [1.0, 1.0]
+    assert result.rows[0].single[90] == 1.0  # at the largest limit
 
 
 def test_background_is_no_score():
