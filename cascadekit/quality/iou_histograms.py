@@ -123,7 +123,7 @@ def default_edges(recording: SampleRecording) -> np.ndarray:
     """Bins of 0.025 up to 1, from 0.5 or from the lowest u where that is below."""
     lowest = min((s.threshold for s in recording.stages), default=FIRST_EDGE)
     bins = round(1 / BIN_WIDTH)
-    # The small number keeps u = 0.45 from falling just below its own edge.
+    # A u that was float32 once lies a little below its own edge.
     first = math.floor(min(lowest, FIRST_EDGE) * bins + 1e-6)
     return np.arange(first, bins + 1) / bins
 
@@ -174,7 +174,7 @@ def _ratio(part: float, whole: float) -> float:
 def plot_iou_histograms(result: IoUHistograms) -> Figure:
     """Figure 4 for any detector: a panel per stage, shares written in it, u marked.
 
-    Bars of samples that reach u have the stage's colour, the others a pale one. All panels have one
+    Bars whose middle reaches u have the stage's colour, the others a pale one. All panels have one
     scale, so that a loss of samples shows.
     """
     titles = [f"Stage {s.stage + 1}, u = {s.threshold:g}" for s in result.stages]
@@ -223,6 +223,7 @@ def _write_share(axis: Axes, iou: float, share: float, own: bool, height: float)
         weight="bold" if own else "normal",
         color=INK,
         va="top",
+        bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 0.5},  # over the lines
     )
 
 

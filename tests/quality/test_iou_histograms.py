@@ -59,6 +59,7 @@ def test_every_edge_begins_its_bin():
         ((0.7,), 0.5, 20),  # the paper's axis, whatever the stage
         ((0.45, 0.65), 0.45, 22),  # a lower u is still on the axis
         ((0.44,), 0.425, 23),  # rounded down to an edge
+        ((float(np.float32(0.45)),), 0.45, 22),  # 0.44999999
         ((), 0.5, 20),
     ],
 )
@@ -175,6 +176,10 @@ def test_words_for_a_later_stage(later, word):
 def test_words_for_a_higher_u(high, word):
     (found,) = iou_histograms_findings(result_of(spread({0.55: 200 - high, 0.75: high}, 0.5)))
     assert f"positives {word} with rising u" in found
+
+
+def test_no_word_for_a_u_that_is_the_highest():
+    assert iou_histograms_findings(result_of(spread({0.75: 200}, 0.7))) == ()
 
 
 @pytest.mark.parametrize(
