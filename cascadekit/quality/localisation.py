@@ -348,7 +348,10 @@ def localisation_table(result: Localisation) -> Table:
         for c in result.curves
     ]
     limit = "" if result.most is None else f" and at most {result.most:g}"
-    notes = [f"Boxes that enter with an IoU of at least {START:g}{limit}, with the same object."]
+    notes = [
+        f"Boxes that enter with an IoU of at least {START:g}{limit}, with the same object. Worse "
+        "from: where the mean change turns negative, be it by chance."
+    ]
     if result.clipped:
         notes.append("Refined boxes are cut at the picture's border.")
     return Table(

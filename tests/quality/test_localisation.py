@@ -222,7 +222,8 @@ def test_table():
     table = localisation_table(result)
     assert table.rows == (("stage 1", "0.5", "180", "0.787", "0.860", "33.3", "0.887"),)
     assert table.notes == (
-        "Boxes that enter with an IoU of at least 0.5 and at most 0.975, with the same object.",
+        "Boxes that enter with an IoU of at least 0.5 and at most 0.975, with the same object. "
+        "Worse from: where the mean change turns negative, be it by chance.",
         "Refined boxes are cut at the picture's border.",
     )
     never = compute_localisation(recording(stage([(0.6, 0.8)])))
