@@ -49,14 +49,18 @@ def run(args: argparse.Namespace) -> None:
     """Do what is asked."""
     from cascadekit.experiments import reproduce
 
-    reproduce.reproduce(
-        action=args.action,
-        names=args.names,
-        budget=args.budget,
-        data=args.data.split(","),
-        seeds=args.seeds,
-        workers=args.workers,
-        dry_run=args.dry_run,
-        work_dir=args.work_dir,
-        out=args.out,
+    if args.action == "report":
+        from cascadekit.experiments.report import write_report
+        from cascadekit.experiments.results import results_of_runs
+
+        write_report(results_of_runs(args.work_dir, args.budget), args.out)
+        return
+    choice = reproduce.choose(
+        args.names, args.budget, args.data.split(","), args.seeds, args.work_dir
     )
+    if args.action == "list":
+        reproduce.show_list(choice)
+    elif args.action == "status":
+        reproduce.show_status(choice)
+    else:
+        reproduce.run_experiments(choice, args.workers, args.dry_run)

@@ -1,4 +1,4 @@
-"""Which trainings some experiments need, each once, in the order in which they serve most."""
+"""What some experiments need: trainings, each once, those first that serve most, and measurements."""
 
 from __future__ import annotations
 
@@ -8,13 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cascadekit.experiments.arms import Arm
+from cascadekit.experiments.budgets import arm_config
 from cascadekit.experiments.data import DataSet
 from cascadekit.experiments.experiment import Experiment
+from cascadekit.experiments.measuring import measure_file, test_settings, write_measuring_plan
+from cascadekit.experiments.results import MEASURES
 from cascadekit.experiments.runs import RECORD, Run, make_run, write_plan
 from cascadekit.experiments.suite import Job
 
 DRAWN, PHOTOS = "shapes", "cards"  # how experiments name the two kinds of data
 STANDARD_ITERATIONS = 300
+MEASURING_WEIGHT = 0.25  # beside a training's of 1
+ALONE = ("cost",)  # measures that take the time
+WITH_CASCADE = ("swap",)  # measures that need the cascade of the same data and seed
 
 
 @dataclass(frozen=True)
@@ -95,8 +101,73 @@ def training_job(run: Run) -> Job:
         label=run.label,
         command=("-m", "cascadekit.experiments.worker", str(run.folder)),
         log=run.folder / "train.log",
-        done=run.folder / RECORD,
+        done=(run.folder / RECORD,),
         needs=() if run.needs is None else (run.needs.folder / RECORD,),
         weight=run.config.train_cfg.max_iters / STANDARD_ITERATIONS,
         prepare=lambda: write_plan(run),
+    )
+
+
+def measuring_jobs(
+    wanted: Sequence[Wish],
+    arms: Mapping[str, Arm],
+    seeds: int,
+    budget: str,
+    root: Path,
+    only: Iterable[str] | None = None,
+) -> list[Job]:
+    """The processes that measure what some wishes ask for: one for each arm, data set and seed.
+
+    Args:
+        wanted: of `wishes`.
+        arms: all of them.
+        seeds: how many, from 0.
+        budget: as in `arm_config`.
+        root: folder of all runs.
+        only: measures that can be taken; None: all.
+
+    Returns:
+        Jobs, seed 0 of everything first; those that take the time are alone.
+    """
+    measures: dict[tuple[str, str], dict[str, None]] = {}
+    for wish in wanted:
+        known = [m for m in wish.measures if only is None or m in only]
+        measures.setdefault((wish.arm, wish.data.name), {}).update(dict.fromkeys(known))
+    sets = {wish.data.name: wish.data for wish in wanted}
+    jobs = []
+    for seed in range(seeds):
+        for (name, where), names in measures.items():
+            run = make_run(arms, name, sets[where], seed, budget, root)
+            for alone in (False, True):
+                chosen = [measure for measure in names if (measure in ALONE) == alone]
+                if chosen:
+                    jobs.append(_measuring_job(run, arms, name, chosen, alone))
+    return jobs
+
+
+def _measuring_job(
+    run: Run, arms: Mapping[str, Arm], name: str, measures: Sequence[str], alone: bool
+) -> Job:
+    config = arm_config(arms[name], run.data, run.budget)
+    settings = test_settings(run, config)
+    files = {measure: measure_file(run, name, measure, settings) for measure in measures}
+    plan = run.folder / MEASURES / f"plan_{name}{'_alone' if alone else ''}.py"
+    needs, cascade = [run.folder / RECORD], None
+    if set(measures) & set(WITH_CASCADE):
+        cascade = make_run(arms, "cascade", run.data, run.seed, run.budget, run.root).folder
+        needs.append(cascade / RECORD)
+
+    def prepare() -> None:
+        missing = {measure: file for measure, file in files.items() if not file.is_file()}
+        write_measuring_plan(plan, name, config, missing, cascade)
+
+    return Job(
+        label=f"{', '.join(measures)} of {name} on {run.data.name}, seed {run.seed}",
+        command=("-m", "cascadekit.experiments.measuring", str(run.folder), str(plan)),
+        log=run.folder / MEASURES / f"{name}.log",
+        done=tuple(files.values()),
+        needs=tuple(needs),
+        weight=MEASURING_WEIGHT,
+        alone=alone,
+        prepare=prepare,
     )

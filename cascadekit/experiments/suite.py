@@ -27,19 +27,25 @@ class Job:
         label: for people.
         command: words after the Python interpreter.
         log: file that its output goes to, at the end of what is there.
-        done: the file that it leaves when it is done.
+        done: the files that it leaves when it is done.
         needs: files of other jobs that must be there before.
         weight: how long it takes beside others, about.
+        alone: whether nothing else may run beside it, as it takes the time.
         prepare: called before it starts.
     """
 
     label: str
     command: tuple[str, ...]
     log: Path
-    done: Path
+    done: tuple[Path, ...]
     needs: tuple[Path, ...] = ()
     weight: float = 1.0
+    alone: bool = False
     prepare: Callable[[], None] | None = None
+
+    def is_done(self) -> bool:
+        """Whether all its files are there."""
+        return all(file.is_file() for file in self.done)
 
 
 @dataclass
@@ -87,13 +93,13 @@ class _Suite:
     """The state of `run_jobs`."""
 
     def __init__(self, jobs: Sequence[Job], workers: int) -> None:
-        self.pending = [job for job in jobs if not job.done.is_file()]
+        self.pending = [job for job in jobs if not job.is_done()]
         self.workers = max(workers, 1)
         self.running: dict[Job, subprocess.Popen[bytes]] = {}
         self.elsewhere: dict[Job, float] = {}  # other suites' -> when to look again
         self.outcome = Outcome()
         self.began = time.time()
-        done = [job.weight for job in jobs if job.done.is_file()]
+        done = [job.weight for job in jobs if job.is_done()]
         self.progress = SuiteProgress(
             total=sum(job.weight for job in jobs),
             count=len(jobs),
@@ -115,14 +121,17 @@ class _Suite:
 
     def _next(self) -> Job | None:
         """The first job that can start."""
+        if any(job.alone for job in self.running):
+            return None
         for job in self.pending:
-            if all(path.exists() for path in job.needs):
+            ready = all(path.exists() for path in job.needs)
+            if ready and not (job.alone and self.running):
                 return job
         return None
 
     def _start(self, job: Job) -> None:
         self.pending.remove(job)
-        if job.done.is_file():  # another suite made it meanwhile
+        if job.is_done():  # another suite made it meanwhile
             self.progress.finish(job.label, job.weight, 0.0)
             return
         if job.prepare is not None:
@@ -151,14 +160,14 @@ class _Suite:
             if status == BUSY:
                 self.elsewhere[job] = time.time() + 10
                 self.progress.drop(job.label)
-            elif status == 0 and job.done.is_file():
+            elif status == 0 and job.is_done():
                 self.outcome.finished.append(job.label)
                 self.progress.finish(job.label, job.weight, None)
             else:
                 self.outcome.failed[job.label] = job.log
                 self.progress.fail(job.label, job.weight, status, job.log)
         for job, when in list(self.elsewhere.items()):
-            if job.done.is_file() or time.time() > when:
+            if job.is_done() or time.time() > when:
                 del self.elsewhere[job]
                 self.pending.insert(0, job)
 

@@ -1,0 +1,97 @@
+"""The paper's setting as commands: nothing here can be run without GPUs and COCO."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from cascadekit.experiments.arms import CONFIGS, Arm
+from cascadekit.experiments.budgets import arm_config
+from cascadekit.experiments.data import data_set
+from cascadekit.experiments.experiment import Experiment
+
+WORK = "work_dirs/full"
+MOST_PROPOSALS = {"train": 2000, "val": 1000}
+
+
+def full_commands(
+    experiments: Iterable[Experiment], arms: Mapping[str, Arm], seeds: int
+) -> Iterator[str]:
+    """Commands for all trainings and tests, in an order that works; every config is resolved.
+
+    Args:
+        experiments: whose arms are wanted; rows of other detectors than arms are left out.
+        arms: all of them.
+        seeds: how many trainings of each.
+
+    Yields:
+        Lines: comments, and commands for a shell in the repository's folder.
+
+    Raises:
+        InputError: a config cannot be resolved.
+    """
+    wanted: dict[str, None] = {}
+    for experiment in experiments:
+        for name in experiment.measures():
+            arm = arms.get(name)
+            if arm is None:
+                continue
+            before = arm.trained_as or arm.needs()
+            wanted.update(dict.fromkeys([name] if before is None else [before, name]))
+    for name in sorted(wanted, key=lambda each: arms[each].needs() is not None):
+        arm_config(arms[name], data_set("coco"), "full")  # raises where something is wrong
+        for seed in range(seeds):
+            yield from _commands(arms[name], arms, seed)
+
+
+def _commands(arm: Arm, arms: Mapping[str, Arm], seed: int) -> Iterator[str]:
+    config = _shown(arm.full)
+    options = "".join(f" '{key}={value}'" for key, value in arm.full_options.items())
+    trained = f"{WORK}/{arm.trained_as or arm.name}_seed{seed}"
+    yield f"# {arm.name}, seed {seed}"
+    options = f" --cfg-options{options}" if options else ""
+    if arm.trained_as is None:
+        if arm.proposals_of is not None:
+            yield from _proposals(arms[arm.proposals_of], seed)
+        if arm.suggested_by is not None:
+            other = f"{WORK}/{arm.suggested_by}_seed{seed}"
+            report = f"{other}/diagnosis"
+            yield (
+                f"python tools/diagnose.py {_shown(arms[arm.suggested_by].full)} "
+                f"{_checkpoint(other)} --out {report}  # writes the suggested config"
+            )
+            config = f"{report}/suggested.py"
+        yield (
+            f"torchrun --nproc_per_node {gpus(arm.full)} tools/train.py {config} "
+            f"--launcher pytorch --seed {seed} --work-dir {trained}{options}"
+        )
+    yield (
+        f"python tools/test.py {config} {_checkpoint(trained)} "
+        f"--work-dir {trained}/{arm.name}_test{options}"
+    )
+
+
+def _proposals(other: Arm, seed: int) -> Iterator[str]:
+    """Write the two files of proposals that configs/_base_/datasets/coco_proposals.py names."""
+    trained = f"{WORK}/{other.name}_seed{seed}"
+    for split, most in MOST_PROPOSALS.items():
+        yield (
+            f"python tools/dump_proposals.py {_shown(other.full)} {_checkpoint(trained)} "
+            f"data/proposals/coco_{split}2017.safetensors --split {split} --most {most}"
+        )
+
+
+def _checkpoint(folder: str) -> str:
+    return f"$(cat {folder}/last_checkpoint)"
+
+
+def _shown(path: Path) -> str:
+    return f"configs/{path.relative_to(CONFIGS).as_posix()}"
+
+
+def gpus(path: str | os.PathLike[str]) -> int:
+    """How many GPUs a config's header names; 8 where it names none."""
+    found = re.search(r"Hardware:\s*(\d+) GPU", Path(path).read_text(encoding="utf-8"))
+    return int(found[1]) if found else 8
