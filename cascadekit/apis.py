@@ -27,6 +27,7 @@ from cascadekit.errors import InputError, did_you_mean
 from cascadekit.inference import draw_example as draw_example
 from cascadekit.inference import image_files as image_files
 from cascadekit.inference import predict as predict
+from cascadekit.inference import read_picture as read_picture
 from cascadekit.proposal_files import dump_proposals as dump_proposals
 from cascadekit.proposal_files import split_loader
 from cascadekit.registry import MODELS, SCOPE

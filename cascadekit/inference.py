@@ -14,7 +14,7 @@ from mmengine.registry import DefaultScope
 
 from cascadekit.errors import InputError
 from cascadekit.registry import DATASETS, SCOPE
-from cascadekit.structures.samples import Prediction, Targets
+from cascadekit.structures.samples import ImageInfo, Prediction, Targets
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
@@ -73,6 +73,23 @@ def predict(
         yield prediction
 
 
+def read_picture(info: ImageInfo) -> np.ndarray:
+    """The picture of an image as (H, W, 3) uint8 RGB, pixels of the file.
+
+    Args:
+        info: names the file.
+
+    Returns:
+        The picture.
+
+    Raises:
+        InputError: it is missing, cut off, or not a picture.
+    """
+    from cascadekit.datasets.transforms import read_image
+
+    return read_image(info.path)[:, :, ::-1]  # BGR to RGB
+
+
 def draw_example(
     detector: torch.nn.Module, config: Config, path: str | os.PathLike[str], index: int = 0
 ) -> None:
@@ -87,7 +104,6 @@ def draw_example(
     Raises:
         InputError: the data set or the picture cannot be read.
     """
-    from cascadekit.datasets.transforms import read_image
     from cascadekit.visualization import draw_stages, save_figure
 
     with DefaultScope.overwrite_default_scope(config.get("default_scope") or SCOPE):
@@ -98,5 +114,5 @@ def draw_example(
     boxes = torch.tensor([i["bbox"] for i in objects], dtype=torch.float32).reshape(-1, 4)
     labels = torch.tensor([i["label"] for i in objects], dtype=torch.long)
     truth = Targets(boxes, labels, boxes.new_zeros(0, 4))
-    image = read_image(record["img_path"])[:, :, ::-1]  # BGR to RGB
+    image = read_picture(prediction.info)
     save_figure(draw_stages(image, prediction, truth, dataset.metainfo["classes"]), path)

@@ -16,6 +16,7 @@ COMMANDS = {
     "train": "train",
     "test": "test",
     "predict": "predict",
+    "diagnose": "diagnose",
     "proposals": "dump_proposals",
     "config": "print_config",
     "recipes": "recipes",

@@ -40,6 +40,7 @@ class Section:
         tables: may be empty.
         findings: plain sentences, the most important first; may be empty.
         numbers: all there is, as `as_json` takes it.
+        snippet: lines to copy, as of a config; "" without.
         skipped: why the section does not apply to this model or data; "" if it does.
     """
 
@@ -50,6 +51,7 @@ class Section:
     tables: tuple[Table, ...] = ()
     findings: tuple[str, ...] = ()
     numbers: Any = None
+    snippet: str = ""
     skipped: str = ""
 
 
@@ -99,6 +101,7 @@ class Report:
                     "skipped": each.skipped,
                     "findings": list(each.findings),
                     "tables": as_json(each.tables),
+                    "snippet": each.snippet,
                     "numbers": as_json(each.numbers),
                 }
                 for each in self.sections

@@ -53,6 +53,7 @@ th, td { text-align: right; padding: 4px 10px; border-bottom: 1px solid #eaeef2;
 th { color: #57606a; font-weight: 600; border-bottom-color: #afb8c1; vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 td { white-space: nowrap; }
+pre { background: #f6f8fa; padding: 10px 14px; overflow-x: auto; font-size: .85em; }
 .note { color: #57606a; font-size: .85em; margin: .4em 0; max-width: 56em; }
 .top { font-size: .85em; }
 """
@@ -117,6 +118,8 @@ def _section(section: Section) -> str:
         parts.append(f'<ul class="own">{items}</ul>')
     parts += [_picture(picture) for picture in section.pictures]
     parts += [f'<div class="wide">{table.html()}</div>' for table in section.tables]
+    if section.snippet:
+        parts.append(f"<pre>{escape(section.snippet)}</pre>")
     parts.append('<p class="top"><a href="#top">back to the findings</a></p></section>\n')
     return "".join(parts)
 

@@ -68,6 +68,7 @@ def report():
         (table,),
         ("One.", "Two.", "Three & a half."),
         {"mean": np.array([1.0, np.nan]), 3: "x"},
+        "u = 0.5  # <u>",
     )
     empty = Section("swap", "Swap", "Intro.", skipped="the model has no RPN")
     return Report("Of <a model>", {"data": "six & more"}, (full, empty), ("A note.",))
@@ -85,6 +86,7 @@ def test_a_page(report, tmp_path):
     assert ("a", "href", "#recall") in page.links
     assert text.count("Three &amp; a half.") == 2 and "1 more" in page.text
     assert "Not here: the model has no RPN" in page.text and "Swap (not here)" in page.text
+    assert "u = 0.5  # <u>" in page.text
     assert 'alt="A &quot;plot&quot;"' in text
 
 
