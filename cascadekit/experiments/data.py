@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cascadekit.data_choice import classes_of
 from cascadekit.datasets.shapes import CLASSES, VERSION
 from cascadekit.datasets.voc import SUFFIXES, read_voc_classes
-from cascadekit.data_choice import classes_of
 from cascadekit.errors import InputError, did_you_mean
 
 TRAIN_NAMES = ("train",)

@@ -51,10 +51,10 @@ def _commands(arm: Arm, arms: Mapping[str, Arm], seed: int) -> Iterator[str]:
     options = "".join(f" '{key}={value}'" for key, value in arm.full_options.items())
     trained = f"{WORK}/{arm.trained_as or arm.name}_seed{seed}"
     yield f"# {arm.name}, seed {seed}"
-    options = f" --cfg-options{options}" if options else ""
     if arm.trained_as is None:
         if arm.proposals_of is not None:
             yield from _proposals(arms[arm.proposals_of], seed)
+            options += _pipelines(arm.proposals_of, seed)
         if arm.suggested_by is not None:
             other = f"{WORK}/{arm.suggested_by}_seed{seed}"
             report = f"{other}/diagnosis"
@@ -65,22 +65,38 @@ def _commands(arm: Arm, arms: Mapping[str, Arm], seed: int) -> Iterator[str]:
             config = f"{report}/suggested.py"
         yield (
             f"torchrun --nproc_per_node {gpus(arm.full)} tools/train.py {config} "
-            f"--launcher pytorch --seed {seed} --work-dir {trained}{options}"
+            f"--launcher pytorch --seed {seed} --work-dir {trained}{_options(options)}"
         )
     yield (
         f"python tools/test.py {config} {_checkpoint(trained)} "
-        f"--work-dir {trained}/{arm.name}_test{options}"
+        f"--work-dir {trained}/{arm.name}_test{_options(options)}"
     )
 
 
 def _proposals(other: Arm, seed: int) -> Iterator[str]:
-    """Write the two files of proposals that configs/_base_/datasets/coco_proposals.py names."""
+    """Write the files of proposals, of the training and the val pictures."""
     trained = f"{WORK}/{other.name}_seed{seed}"
     for split, most in MOST_PROPOSALS.items():
         yield (
             f"python tools/dump_proposals.py {_shown(other.full)} {_checkpoint(trained)} "
-            f"data/proposals/coco_{split}2017.safetensors --split {split} --most {most}"
+            f"{_stored(other.name, seed, split)} --split {split} --most {most}"
         )
+
+
+def _pipelines(arm: str, seed: int) -> str:
+    """Changes to the data loaders that take an arm's proposals; they are the second step there."""
+    return "".join(
+        f" {loader}_dataloader.dataset.pipeline.1.file={_stored(arm, seed, split)}"
+        for loader, split in (("train", "train"), ("val", "val"), ("test", "val"))
+    )
+
+
+def _stored(arm: str, seed: int, split: str) -> str:
+    return f"{WORK}/{arm}_seed{seed}/proposals_{split}.safetensors"
+
+
+def _options(words: str) -> str:
+    return f" --cfg-options{words}" if words else ""
 
 
 def _checkpoint(folder: str) -> str:

@@ -19,12 +19,16 @@ from torch import nn
 from cascadekit.apis import evaluate, load_detector, open_loader
 from cascadekit.cost.measure import measure_cost
 from cascadekit.experiments.measured_pictures import some_pictures
+from cascadekit.experiments.suggestion import STAGES
+from cascadekit.quality.cascade_forecast import cascade_forecast_findings
 from cascadekit.quality.classifier_loss import compute_classifier_loss
 from cascadekit.quality.collect import record_samples, record_stages
+from cascadekit.quality.config_suggestion import suggest
 from cascadekit.quality.delta_statistics import compute_delta_statistics
 from cascadekit.quality.iou_bins import BinnedMeans
 from cascadekit.quality.iou_histograms import compute_iou_histograms
 from cascadekit.quality.localisation import compute_localisation
+from cascadekit.quality.proposal_quality import proposal_quality_findings
 from cascadekit.quality.proposal_recall import compute_proposal_recall
 from cascadekit.quality.records import Recording, SampleRecording
 from cascadekit.quality.stage_errors import compute_stage_errors
@@ -173,6 +177,35 @@ def pictures(subject: Subject) -> list[dict[str, Any]]:
     return some_pictures(subject.recording)
 
 
+def suggestion(subject: Subject) -> dict[str, Any]:
+    """The cascade that a one-stage detector suggests, and a forecast whether one helps.
+
+    Thresholds and stds are of the training set alone, as `suggested` is trained with them; the
+    forecast is made on val pictures.
+    """
+    chosen = suggest(samples=subject.samples, stages=STAGES)
+    trained_on = record_stages(
+        subject.detector, open_loader(subject.config, "train"), limit=len(subject.recording.images)
+    )
+    forecast = suggest(
+        recording=subject.recording, samples=subject.samples, trained_on=trained_on, stages=STAGES
+    ).forecast
+    assert forecast is not None
+    return {
+        "stage_ious": chosen.stage_ious,
+        "delta_stds": chosen.delta_stds,
+        "shares": [choice.share for choice in chosen.quality.choices],
+        "positives_per_image": [c.positives_per_image for c in chosen.quality.choices],
+        "supported": chosen.quality.supported,
+        "forecast": forecast.verdict,
+        "confidence": forecast.confidence,
+        "findings": [
+            *proposal_quality_findings(chosen.quality),
+            *cascade_forecast_findings(forecast),
+        ],
+    }
+
+
 MEASURES: Mapping[str, Callable[[Subject], Any]] = {
     "scores": scores,
     "localisation": localisation,
@@ -182,4 +215,5 @@ MEASURES: Mapping[str, Callable[[Subject], Any]] = {
     "errors": errors,
     "cost": cost,
     "pictures": pictures,
+    "suggestion": suggestion,
 }

@@ -1,4 +1,4 @@
-"""What some experiments need: trainings, each once, those first that serve most, and measurements."""
+"""What some experiments need: trainings, each once, the most wanted first, and measurements."""
 
 from __future__ import annotations
 

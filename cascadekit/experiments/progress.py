@@ -108,7 +108,10 @@ class SuiteProgress:
         if self.bars is None:
             head = f"[{self.done_count}/{self.count}] "
             self.console.print(
-                f"{head}{text}{'; ' if left else ''}{left}", markup=False, highlight=False
+                f"{head}{text}{'; ' if left else ''}{left}",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
             )
             return
         self.bars.print(text, markup=False, highlight=False)

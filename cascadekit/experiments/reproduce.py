@@ -1,4 +1,4 @@
-"""START HERE: what `cascadekit reproduce` does. Plan runs, run them side by side, measure, report."""
+"""START HERE: what `cascadekit reproduce` does: plan runs, run them side by side, measure."""
 
 from __future__ import annotations
 

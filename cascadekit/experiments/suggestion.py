@@ -1,4 +1,4 @@
-"""The cascade that a trained one-stage detector's proposals suggest, from its training set alone."""
+"""The cascade that a one-stage detector's proposals suggest, from its training set alone."""
 
 from __future__ import annotations
 
