@@ -73,7 +73,7 @@ class StageDeltas:
         stage: 0..S-1.
         threshold: u of the stage.
         kept: samples with IoU of u or more: the paper's "outliers removed".
-        uncut: samples with IoU of `floor` or more, or of u where that is lower.
+        uncut: samples with IoU of the result's `floor` or more, the same for all stages.
         first_cut: the first stage's samples cut at this stage's u: how small the spread gets by
             the cut alone, with boxes as they were.
         means_in_use: what the deltas are normalised with.
@@ -105,7 +105,7 @@ class DeltaStatistics:
     """Statistics of all stages.
 
     Attributes:
-        floor: IoU from which on samples are looked at.
+        floor: IoU from which on samples are looked at; no stage's u is lower.
         stages: S entries; S may be 0.
     """
 
@@ -120,7 +120,8 @@ def compute_delta_statistics(
 
     Args:
         recording: what the stages saw in training; no images, stages or samples is fine.
-        floor: samples of a lower IoU are left out, unless they reach u.
+        floor: samples of a lower IoU are left out; the lowest u takes its place where that is
+            lower still.
         max_points: how many samples per stage are kept for the plot, 0 or more; always the same
             ones.
 
@@ -139,6 +140,7 @@ def compute_delta_statistics(
         raise InputError(f"max_points must be 0 or more, got {max_points}")
     if not recording.stages:
         return DeltaStatistics(floor, ())
+    floor = min(floor, *(stage.threshold for stage in recording.stages))
     first = _own(recording.stages[0])
     stages = tuple(_statistics(stage, first, floor, max_points) for stage in recording.stages)
     return DeltaStatistics(floor, stages)
@@ -156,7 +158,7 @@ def _statistics(
     """One stage beside the first one's samples."""
     ious, deltas = _own(samples)
     u = np.float32(samples.threshold)  # as the IoUs are, so that 0.7 reaches 0.7
-    kept, looked_at = ious >= u, ious >= min(np.float32(floor), u)
+    kept, looked_at = ious >= u, ious >= np.float32(floor)
     spread = _spread(deltas[kept])
     stds = np.array(samples.stds)
     ratios = np.array(spread.std) / stds
@@ -203,15 +205,15 @@ def implied_stds(result: DeltaStatistics) -> tuple[Four, ...]:
     """Stds to train each stage with: measured, to two digits; in use where too few samples tell."""
     return tuple(
         _four([float(f"{std:.2g}") for std in stage.kept.std])
-        if _measured(stage)
+        if _measured(stage.kept)
         else _four([float(f"{std:.3g}") for std in stage.stds_in_use])
         for stage in result.stages
     )
 
 
-def _measured(stage: StageDeltas) -> bool:
+def _measured(spread: Spread) -> bool:
     """Whether the stds can be trusted and a coder would take them."""
-    return stage.kept.count >= FEW and min(stage.kept.std) > 0
+    return spread.count >= FEW and min(spread.std) > 0
 
 
 def config_lines(result: DeltaStatistics) -> tuple[str, ...]:
@@ -221,7 +223,7 @@ def config_lines(result: DeltaStatistics) -> tuple[str, ...]:
     """
     lines = ["delta_stds=["]
     for stage, stds in zip(result.stages, implied_stds(result), strict=True):
-        origin = "measured on" if _measured(stage) else "as before: only"
+        origin = "measured on" if _measured(stage.kept) else "as before: only"
         row = ", ".join(f"{std:g}" for std in stds)
         lines.append(
             f"    ({row}),  # stage {stage.stage + 1}, {origin} {stage.kept.count} samples"
@@ -291,9 +293,8 @@ def delta_statistics_table(result: DeltaStatistics, paper: bool = False) -> Tabl
     rows: list[tuple[str, ...]] = []
     for stage in result.stages:
         name, u = f"stage {stage.stage + 1}", f"{stage.threshold:g}"
-        uncut = min(result.floor, stage.threshold)
         rows.append(_row(f"{name}, IoU >= u = {u}", stage.kept))
-        rows.append(_row(f"{name}, IoU >= {uncut:g} (uncut)", stage.uncut))
+        rows.append(_row(f"{name}, IoU >= {result.floor:g} (uncut)", stage.uncut))
         if stage is not result.stages[0]:
             rows.append(_row(f"{name}, stage 1's samples cut at {u}", stage.first_cut))
         in_use = map(_digits, (*stage.means_in_use, *stage.stds_in_use))
@@ -349,16 +350,21 @@ def delta_statistics_findings(result: DeltaStatistics) -> tuple[str, ...]:
 
 def _shrinkage(first: StageDeltas, stage: StageDeltas, floor: float) -> list[str]:
     """A later stage's spread beside the first one's, and what the cut alone would do."""
-    if not (_measured(first) and _measured(stage) and stage.first_cut.count >= FEW):
+    if not (_measured(first.kept) and _measured(stage.kept)):
         return []
     total, uncut = _times(stage.kept, first.kept), _times(stage.uncut, first.uncut)
-    cut = _times(stage.first_cut, first.kept)
     start = (
         f"The spread of deltas at stage {stage.stage + 1} is {total:.2f} times that of stage 1 "
-        f"({uncut:.2f} times from IoU {min(floor, stage.threshold):g} on)"
+        f"({uncut:.2f} times from IoU {floor:g} on)"
     )
     if total >= 1:
         return [f"{start}: it does not shrink."]
+    if not _measured(stage.first_cut):
+        return [
+            f"{start}. Only {stage.first_cut.count} of stage 1's own samples reach "
+            f"{stage.threshold:g}: too few to tell what the cut alone does."
+        ]
+    cut = _times(stage.first_cut, first.kept)
     # Factors multiply: what the cut does to boxes as they were, and what refining them adds.
     refined = total / cut
     verdict = ", so better boxes add little" if refined > LITTLE else "; better boxes do the rest"

@@ -78,8 +78,11 @@ def test_an_iou_of_u_reaches_u():
 def test_a_u_below_the_floor():
     (stage,) = result_of(makers.samples([0.4, 0.46, 0.5], threshold=0.45)).stages
     assert stage.kept == stage.uncut and stage.kept.count == 2
-    table = delta_statistics_table(result_of(makers.samples([0.46], threshold=0.45)))
-    assert table.rows[1][0] == "stage 1, IoU >= 0.45 (uncut)"
+    # It is the floor of all stages then.
+    samples = [makers.samples([0.46, 0.4], u, stage=k) for k, u in enumerate((0.45, 0.6))]
+    result = result_of(*samples)
+    assert result.floor == 0.45 and result.stages[1].uncut.count == 1
+    assert delta_statistics_table(result).rows[5][0] == "stage 2, IoU >= 0.45 (uncut)"
 
 
 def test_the_first_stage_cut_at_a_later_u():
@@ -261,6 +264,15 @@ def test_no_shrinkage():
     )
 
 
+def test_shrinkage_where_stage_1_has_no_such_boxes():
+    stages = bulk({0.55: 0.1}, 0.5), bulk({0.75: 0.04}, 0.7, stage=1)
+    found = delta_statistics_findings(result_of(*stages))
+    assert found[0] == (
+        "The spread of deltas at stage 2 is 0.40 times that of stage 1 (0.40 times from IoU 0.5 "
+        "on). Only 0 of stage 1's own samples reach 0.7: too few to tell what the cut alone does."
+    )
+
+
 def test_findings_name_what_does_not_fit():
     samples = bulk({0.8: 0.3}, 0.5, stds=(0.1, 0.3, 0.6, 0.6))
     deltas = samples.deltas + torch.tensor([0.0, 0.0, 0.0, -0.6])
@@ -307,6 +319,11 @@ def test_plot():
     assert len(figure.axes[3].texts) == 2
     (in_use,) = figure.axes[2].patches
     assert in_use.width == pytest.approx(0.8)  # twice 0.2 to either side
+
+
+def test_a_mean_just_below_zero_has_no_minus():
+    axis = plot_delta_statistics(result_of(bulk({0.8: 0.1}, 0.5, mean=-0.0001))).axes[0]
+    assert axis.texts[0].get_text() == "dx: mean +0.000, std 0.100"
 
 
 def test_plot_of_nothing():
