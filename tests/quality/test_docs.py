@@ -1,7 +1,5 @@
-"""The code in docs/quality.md: what it imports is there, and it is Python."""
+"""The code in docs/quality.md: it is Python, and what it imports is there."""
 
-import ast
-import importlib
 import re
 from pathlib import Path
 
@@ -9,16 +7,16 @@ import pytest
 
 PAGE = Path(__file__).parents[2] / "docs" / "quality.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+IMPORT = re.compile(r"^(?:from|import) [^(\n]*(?:\([^)]*\))?", re.MULTILINE)
 
 
 def test_there_is_code():
-    assert BLOCKS
+    assert BLOCKS and IMPORT.findall("x = 1\nfrom a import (\n    b,\n)\n") == [
+        "from a import (\n    b,\n)"
+    ]
 
 
 @pytest.mark.parametrize("code", BLOCKS)
 def test_imports(code):
-    for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.ImportFrom):
-            module = importlib.import_module(node.module)
-            missing = [a.name for a in node.names if not hasattr(module, a.name)]
-            assert not missing, f"{node.module} has no {missing}"
+    compile(code, str(PAGE), "exec")
+    exec("\n".join(IMPORT.findall(code)), {})
