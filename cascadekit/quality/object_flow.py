@@ -244,7 +244,7 @@ def plot_object_flow(flow: ObjectFlow) -> Figure:
     title = f"objects: tight from IoU {tight:g}, loose from {found:g}"
     figure, (axis,) = new_plots([title], size=(max(420, 190 * len(flow.columns)), 380))
     total = flow.levels.shape[1]
-    axis.set(xlim=(-0.3, len(flow.columns) - 0.7), ylim=(0, max(total, 1)), yticks=[])
+    axis.set(xlim=(-0.5, len(flow.columns) - 0.7), ylim=(0, max(total, 1)), yticks=[])
     axis.set_xticks(range(len(flow.columns)), [column_label(name) for name in flow.columns])
     axis.grid(False)
     axis.spines["left"].set_visible(False)
@@ -268,9 +268,11 @@ def _draw_column(axis: Axes, k: int, counts: np.ndarray, total: int) -> None:
         color = LEVEL_COLORS[level]
         axis.bar(k, count, 2 * HALF, bottom, color=color, edgecolor="white", label=LEVELS[level])
         if count >= 0.045 * total:
-            place = {"ha": "center", "va": "center", "fontsize": points(12)}
-            text = f"{LEVELS[level]} {count}" if k == 0 else str(count)
-            axis.text(k, bottom + count / 2, text, color=ink_on(color), **place)
+            place = {"va": "center", "fontsize": points(12)}
+            middle = bottom + count / 2
+            axis.text(k, middle, str(count), ha="center", color=ink_on(color), **place)
+            if k == 0:
+                axis.text(-1.3 * HALF, middle, LEVELS[level], ha="right", color=INK, **place)
         bottom += count
 
 

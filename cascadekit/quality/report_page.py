@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 FIRST = 2  # findings of a section that are shown at the top; the others fold
 SHARP = 1.5  # pixels of a picture per figure pixel
+WIDEST = 1200  # pixels; wide figures, which hold photos, get no sharper than this
 NARROW = 600  # pixels; plots are not shrunk below, they scroll
 
 STYLE = """
@@ -139,5 +140,6 @@ def _picture(picture: Picture) -> str:
 def data_uri(figure: Figure) -> str:
     """A figure as an inlined PNG."""
     stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=figure.dpi * SHARP, metadata={"Software": None})
+    sharp = min(SHARP, max(1.0, WIDEST / figure_pixels(figure)[0]))
+    figure.savefig(stream, format="png", dpi=figure.dpi * sharp, metadata={"Software": None})
     return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"

@@ -29,7 +29,7 @@ CHANCE = 0.05
 FEW_LOOSE = 0.1  # of all objects
 PLURAL = {
     "correct": "correct",
-    "localisation": "loose boxes",
+    "localisation": "loose",
     "classification": "of the wrong class",
     "both": "loose and of the wrong class",
     "duplicate": "duplicates",
@@ -82,7 +82,7 @@ def _costs(counts: ErrorCounts) -> list[str]:
         return []
     worst = max(known, key=lambda fix: known[fix])
     return [
-        f"At IoU {counts.threshold:g} {BLAME[worst]} cost most: without them AP would be "
+        f"At IoU {counts.threshold:g} {BLAME[worst]} cost most: mended, AP would be "
         f"{percent(counts.ap + known[worst])} instead of {percent(counts.ap)}."
     ]
 
