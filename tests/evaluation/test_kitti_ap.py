@@ -276,6 +276,10 @@ def test_an_object_that_a_low_box_took_is_neither_found_nor_missed():
     result = curve([TALL, ("Car", B)], rows)
     assert result.objects == 2 and counts(result) == [(1, 0, 0)]
     assert result.recall.tolist() == [1.0]
+    # At that threshold a box of its own with a lower score is not there to be taken instead, and
+    # the false positive stays one.
+    rows = [("Car", TALL[1], 0.3), *rows, ("Car", AWAY, 0.8)]
+    assert counts(curve([TALL, ("Car", B)], rows)) == [(1, 1, 0)]
 
 
 def test_first_pass_by_score_second_by_overlap():
@@ -342,6 +346,10 @@ def test_recall_goal_is_a_running_sum():
     result = curve(*many(50))
     assert len(result.thresholds) == 41
     assert result.thresholds[14] == 1 - 17 / 1000 and result.recall[14] == 18 / 50
+    # Where both are equally far in doubles too, the lower one stays: 6/52 and 7/52 around 0.125.
+    assert sum([1 / 40] * 5) == 0.125 and 7 / 52 - 0.125 == 0.125 - 6 / 52
+    result = curve(*many(52))
+    assert result.thresholds[5] == 1 - 5 / 1000 and result.recall[5] == 6 / 52
 
 
 @pytest.mark.parametrize(

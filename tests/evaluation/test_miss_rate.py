@@ -66,6 +66,11 @@ def test_nine_points_and_their_log_average():
     # The same with 50 images: FPPI .02 and .04, so .01 and .0178 read the first hit only.
     result = curve([(A,), (B,), (C,), (D,)], rows, images=50)
     assert result.recall_at_points.tolist() == [0.25, 0.25, 0.5, *[0.75] * 6]
+    # The points have the devkit's four digits: 19 of 338 are more than 0.0562 and less than
+    # 10 ** -1.25 = 0.05623.
+    rows = [(A, 0.9), *[(AWAY, 0.8)] * 19, (B, 0.7)]
+    result = curve([(A,), (B,), (C,), (D,)], rows, images=338)
+    assert result.recall_at_points.tolist() == [*[0.25] * 4, *[0.5] * 5]
 
 
 @pytest.mark.parametrize(
@@ -126,10 +131,9 @@ def test_detections_are_filtered_by_height_before_matching(height, subset, kept)
 
 
 def test_heights_are_those_of_the_file():
-    # 0.7 + 40 - 0.7 is 40.00000000000001 or 39.99999999999999 in doubles, depending on the offset;
-    # the file's 40 is 40, and so kept.
-    for y in (0.1, 0.3, 0.7, 100.1):
-        assert len(curve([(A,)], [([1000, y, 40, 40], 0.9)]).scores) == 1
+    # In doubles 24.1 + 40 - 24.1 is less than 40; the file says 40, which is kept.
+    assert 24.1 + 40 - 24.1 < 40
+    assert len(curve([(A,)], [([1000, 24.1, 40, 40], 0.9)]).scores) == 1
 
 
 @pytest.mark.parametrize(
