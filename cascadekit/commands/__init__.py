@@ -17,6 +17,7 @@ COMMANDS = {
     "test": "test",
     "predict": "predict",
     "diagnose": "diagnose",
+    "suggest": "suggest",
     "proposals": "dump_proposals",
     "config": "print_config",
     "recipes": "recipes",

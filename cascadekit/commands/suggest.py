@@ -1,0 +1,141 @@
+"""Suggest a cascade for a data set from a one-stage detector, and say whether it can help."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from cascadekit.commands.shared import add_config, add_data, default_work_dir
+
+if TYPE_CHECKING:
+    from mmengine import Config
+    from torch import nn
+
+    from cascadekit.quality.records import Recording
+    from cascadekit.quality.stage_arrivals import Sampling
+
+DESCRIPTION = """Suggest stage IoUs and stds for a cascade, and forecast whether it can help.
+
+Looks at the boxes of a trained one-stage detector on pictures it was not trained on (the config's
+test data, or --data) and, for the forecast, on its training pictures. Writes a config that inherits
+from CONFIG and makes it the suggested cascade.
+
+Examples:
+  python tools/suggest.py configs/lite/faster_lite.py run/iter_300.pth --data my/val.json
+  python tools/suggest.py run/faster_lite.py run/iter_300.pth --out mine.py --plot shares.png"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    add_config(parser)
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="weights of a one-stage detector")
+    add_data(parser, "look at")
+    parser.add_argument(
+        "--stages", type=int, default=3, metavar="N", help="stages of the cascade [3]"
+    )
+    parser.add_argument(
+        "--target",
+        type=float,
+        default=0.2,
+        metavar="SHARE",
+        help="share of positives that each stage should keep; the paper's have 17 to 22 %% [0.2]",
+    )
+    parser.add_argument(
+        "--max-images",
+        type=int,
+        default=200,
+        metavar="N",
+        help="the first N pictures, and as many training pictures; all are held in memory [200]",
+    )
+    parser.add_argument("--out", metavar="FILE", help="config [work_dirs/NAME_suggested.py]")
+    parser.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
+    parser.add_argument("--plot", metavar="PNG", help="also draw the shares of positives")
+    parser.add_argument("--device", help="cpu, cuda, cuda:1 [a GPU if there is one]")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Record, report, write."""
+    from pathlib import Path
+
+    from cascadekit.apis import load_config, load_detector, model_shapes, open_loader
+    from cascadekit.configuration import parse_options
+    from cascadekit.errors import InputError
+    from cascadekit.quality.collect import record_stages
+    from cascadekit.quality.config_suggestion import config_target, suggest, write_config
+
+    if args.max_images < 1:
+        raise InputError(f"--max-images must be 1 or more, got {args.max_images}")
+    out = args.out or default_work_dir(args.config) + "_suggested.py"
+    config_target(args.config, out, args.overwrite)  # before the work, not after it
+    options = parse_options(args.cfg_options)
+    config = load_config(args.config, options=options)
+    detector = load_detector(config, args.checkpoint, args.device)
+    _choose(config, detector, args.data, args.images)
+    recording = record_stages(
+        detector, open_loader(config, "test"), all_heads=False, limit=args.max_images
+    )
+    suggestion = suggest(
+        recording,
+        trained_on=_trained_on(config, detector, args.max_images),
+        stages=args.stages,
+        target=args.target,
+        sampling=_sampling(config),
+    )
+    # A config that cannot be built is not worth writing, e.g. with a list of one bbox_head.
+    model_shapes(load_config(args.config, options={**options, **suggestion.options()}))
+    file = write_config(suggestion, args.config, out, args.overwrite)
+    print(*suggestion.report(), sep="\n")
+    if args.plot:
+        from cascadekit.quality.proposal_quality import plot_proposal_quality
+        from cascadekit.visualization import save_figure
+
+        save_figure(plot_proposal_quality(suggestion.quality), args.plot)
+        print(f"plot: {args.plot}")
+    print(f"config: {Path(file)}")
+
+
+def _choose(config: Config, detector: nn.Module, data: str | None, images: str | None) -> None:
+    """Put `--data` in: its val split, and the train split of a set that has one."""
+    from cascadekit.data_choice import NAMES, choose_data
+
+    if data is not None:
+        named = data if data in NAMES else None
+        choose_data(config, named, None, data, images, classes=detector.classes)
+
+
+def _trained_on(config: Config, detector: nn.Module, limit: int) -> Recording | None:
+    """The detector on its training pictures; None, with a word about it, where they are not there.
+
+    A config that the training wrote into its folder knows them.
+    """
+    from cascadekit.apis import open_loader
+    from cascadekit.errors import InputError
+    from cascadekit.quality.collect import record_stages
+
+    try:
+        loader = open_loader(config, "train")
+    except InputError as error:
+        print(f"forecast without training pictures: {error}")
+        return None
+    own = tuple(loader.dataset.metainfo.get("classes") or ())
+    if detector.classes and own != tuple(detector.classes):
+        print("forecast without training pictures: those of the config have other classes")
+        return None
+    return record_stages(
+        detector, loader, all_heads=False, limit=limit, description="Training pictures"
+    )
+
+
+def _sampling(config: Config) -> Sampling:
+    """How the config's stage 1 draws its rois."""
+    from cascadekit.quality.stage_arrivals import Sampling
+
+    head = config.model.roi_head
+    ious = head.get("stage_ious", 3)
+    drawn = dict(head.get("sampler") or {})
+    standard = Sampling()
+    return Sampling(
+        num=int(drawn.get("num", standard.num)),
+        pos_fraction=float(drawn.get("pos_fraction", standard.pos_fraction)),
+        iou=standard.iou if isinstance(ious, int) else float(ious[0]),
+    )
