@@ -1,7 +1,15 @@
 """Metrics on plain records, and the registered metric that feeds them from a Runner."""
 
+from cascadekit.evaluation.arrays import ScoredBoxes
 from cascadekit.evaluation.coco_ap import CocoScores, evaluate_coco
 from cascadekit.evaluation.coco_metric import CocoMetric
+from cascadekit.evaluation.kitti_ap import (
+    KittiDetections,
+    KittiScores,
+    KittiTruth,
+    evaluate_kitti,
+)
+from cascadekit.evaluation.miss_rate import MissRates, PersonTruth, evaluate_miss_rate
 from cascadekit.evaluation.recall import BoxRecall, box_recall
 from cascadekit.evaluation.stage_table import (
     StageTable,
@@ -9,15 +17,39 @@ from cascadekit.evaluation.stage_table import (
     stage_table_markdown,
     stage_table_text,
 )
+from cascadekit.evaluation.voc_ap import (
+    VocDetections,
+    VocScores,
+    VocTruth,
+    evaluate_voc,
+    evaluate_voc_as_coco,
+)
+from cascadekit.evaluation.widerface_ap import FaceTruth, WiderFaceScores, evaluate_widerface
 
 __all__ = [
     "BoxRecall",
     "CocoMetric",
     "CocoScores",
+    "FaceTruth",
+    "KittiDetections",
+    "KittiScores",
+    "KittiTruth",
+    "MissRates",
+    "PersonTruth",
+    "ScoredBoxes",
     "StageTable",
+    "VocDetections",
+    "VocScores",
+    "VocTruth",
+    "WiderFaceScores",
     "box_recall",
     "compute_stage_table",
     "evaluate_coco",
+    "evaluate_kitti",
+    "evaluate_miss_rate",
+    "evaluate_voc",
+    "evaluate_voc_as_coco",
+    "evaluate_widerface",
     "stage_table_markdown",
     "stage_table_text",
 ]

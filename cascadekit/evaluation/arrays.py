@@ -86,6 +86,25 @@ def row_flags(value: Any, count: int, where: str) -> np.ndarray:
     return numbers.astype(bool)
 
 
+def row_names(value: Sequence[str], count: int, where: str) -> list[str]:
+    """One class name per box.
+
+    Args:
+        value: N names.
+        count: N.
+        where: name of the value, for the message.
+
+    Returns:
+        The N names.
+
+    Raises:
+        InputError: another length, or a single text.
+    """
+    if isinstance(value, str) or len(value) != count:
+        raise InputError(f"{where} must be {count} class names, one per box, got {value!r:.80}")
+    return [str(name) for name in value]
+
+
 def check_pairs(truths: Sized, detections: Sized) -> None:
     """Check that ground truth and detections are of the same images.
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+BLOCK = 2_000_000  # overlaps at a time: a picture may have thousands of boxes of both kinds
+
 
 def corners(boxes_xywh: np.ndarray) -> np.ndarray:
     """Turn x, y, width, height into the corners that the functions below take.
@@ -81,3 +83,29 @@ def cover_of(inter: np.ndarray, sizes: np.ndarray) -> np.ndarray:
         (N, M) float64, 0 where nothing is shared.
     """
     return np.divide(inter, sizes[:, None], out=np.zeros_like(inter), where=inter > 0)
+
+
+def nearest(
+    boxes: np.ndarray, others: np.ndarray, extra: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """For each box the other that it overlaps most, the first of equals.
+
+    Args:
+        boxes: (N, 4) float64 xyxy; N may be 0.
+        others: (M, 4) float64 in the same frame; M may be 0.
+        extra: added to each side.
+
+    Returns:
+        (N,) int, row of the other, and (N,) float64, the IoU with it; both 0 where M is 0 or
+        nothing is shared.
+    """
+    row, overlap = np.zeros(len(boxes), int), np.zeros(len(boxes))
+    if not len(others):
+        return row, overlap
+    sizes, other_sizes = areas(boxes, extra), areas(others, extra)
+    step = max(1, BLOCK // len(others))
+    for start in range(0, len(boxes), step):
+        block = slice(start, start + step)
+        iou = iou_of(intersections(boxes[block], others, extra), sizes[block], other_sizes)
+        row[block], overlap[block] = iou.argmax(1), iou.max(1)
+    return row, overlap

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from cascadekit.errors import InputError, check_word
-from cascadekit.evaluation.arrays import box_rows, check_pairs, row_numbers
+from cascadekit.evaluation.arrays import box_rows, check_pairs, row_names, row_numbers
 from cascadekit.evaluation.box_overlap import areas, cover_of, intersections, iou_of
 
 CLASSES = ("car", "pedestrian", "cyclist")
@@ -201,23 +201,21 @@ def _checked(
     n, d = len(boxes), len(other)
     return (
         KittiTruth(
-            _names(truth.names, n, f"truths[{i}].names"),
+            _lower(row_names(truth.names, n, f"truths[{i}].names")),
             boxes,
             row_numbers(truth.truncated, n, f"truths[{i}].truncated"),
             row_numbers(truth.occluded, n, f"truths[{i}].occluded"),
         ),
         KittiDetections(
-            _names(found.names, d, f"detections[{i}].names"),
+            _lower(row_names(found.names, d, f"detections[{i}].names")),
             other,
             row_numbers(found.scores, d, f"detections[{i}].scores"),
         ),
     )
 
 
-def _names(names: Sequence[str], count: int, where: str) -> list[str]:
-    if len(names) != count:
-        raise InputError(f"{where} must be {count} class names, one per box, got {len(names)}")
-    return [str(name).lower() for name in names]
+def _lower(names: list[str]) -> list[str]:
+    return [name.lower() for name in names]
 
 
 @dataclass(frozen=True)

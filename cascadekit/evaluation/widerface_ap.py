@@ -35,14 +35,13 @@ from cascadekit.evaluation.arrays import (
     row_flags,
     row_numbers,
 )
-from cascadekit.evaluation.box_overlap import areas, corners, intersections, iou_of
+from cascadekit.evaluation.box_overlap import corners, nearest
 from cascadekit.evaluation.precision_recall import area_under_envelope
 
 SUBSETS = ("easy", "medium", "hard")
 STEPS = 1000
 THRESHOLDS = 1 - np.arange(1, STEPS + 1) / STEPS  # (1000,) falling, of normalised scores
 SMALLEST_MAXIMUM = float(np.finfo(np.float32).tiny)  # where the search for the greatest starts
-BLOCK = 2_000_000  # overlaps at a time: one picture has 1,965 faces
 
 
 @dataclass(frozen=True)
@@ -168,7 +167,7 @@ def _picture(i: int, truth: FaceTruth, found: ScoredBoxes) -> _Picture:
     rows = box_rows(found.boxes_xywh, f"detections[{i}].boxes_xywh")
     scores = row_numbers(found.scores, len(rows), f"detections[{i}].scores")
     order = np.argsort(-scores, kind="stable")
-    face, overlap = _nearest(corners(rows[order]), corners(faces))
+    face, overlap = nearest(corners(rows[order]), corners(faces), 1.0)
     flags = {"easy": truth.easy, "medium": truth.medium, "hard": truth.hard}
     return _Picture(
         np.stack([row_flags(flags[s], len(faces), f"truths[{i}].{s}") for s in SUBSETS]),
@@ -176,20 +175,6 @@ def _picture(i: int, truth: FaceTruth, found: ScoredBoxes) -> _Picture:
         face,
         overlap,
     )
-
-
-def _nearest(boxes: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each box (D, 4) the face (F, 4) with the greatest IoU, and that IoU; both (D,)."""
-    face, overlap = np.zeros(len(boxes), int), np.zeros(len(boxes))
-    if not len(faces):
-        return face, overlap
-    sizes, face_sizes = areas(boxes, 1.0), areas(faces, 1.0)
-    step = max(1, BLOCK // len(faces))
-    for start in range(0, len(boxes), step):
-        block = slice(start, start + step)
-        iou = iou_of(intersections(boxes[block], faces, 1.0), sizes[block], face_sizes)
-        face[block], overlap[block] = iou.argmax(1), iou.max(1)
-    return face, overlap
 
 
 def _first_step(scores: np.ndarray, lowest: float, highest: float) -> np.ndarray:

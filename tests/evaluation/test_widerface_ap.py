@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from cascadekit.errors import InputError
-from cascadekit.evaluation import widerface_ap
 from cascadekit.evaluation.arrays import ScoredBoxes
 from cascadekit.evaluation.widerface_ap import (
     SUBSETS,
@@ -206,15 +205,6 @@ def test_degenerate_sets():
     assert result.detections[-2:].tolist() == [0, 2] and result.ap == 1.0
     result = curve([([A, B], [(A, 0.7)])])
     assert result.ap == 0.5
-
-
-def test_overlaps_in_blocks(monkeypatch):
-    images = [([A, B, C, D], [(D, 0.1), (AWAY, 0.9), (B, 0.8), (A, 0.7), (C, 1.0)])]
-    whole = curve(images)
-    monkeypatch.setattr(widerface_ap, "BLOCK", 8)  # two detections at a time
-    assert curve(images).ap == whole.ap > 0
-    monkeypatch.setattr(widerface_ap, "BLOCK", 1)  # fewer than faces: still one at a time
-    assert curve(images).ap == whole.ap
 
 
 def test_names_of_the_results():
