@@ -34,7 +34,8 @@ def diagnose(
     """Record what a detector does on a data set and run all instruments on it.
 
     Two passes over the pictures as in inference (the second starts from the detector's proposals
-    with the ground truth added) and one over the training pictures.
+    with the ground truth added) and one over the training pictures; a second one over these for a
+    detector with one head, for the forecast.
 
     Args:
         detector: ours, with `classes`.
@@ -66,11 +67,26 @@ def diagnose(
             limit=max_images,
             description="Stages, ground truth added",
         )
-    samples = None
+    samples = trained_on = None
     if train_loader is not None:
         samples = record_samples(detector, train_loader, limit=max_images, seed=seed)
-    errors = compute_stage_errors(recording, score_threshold)
-    measured = Measurements(recording, errors, with_truth, samples, no_samples, read_picture)
+        if len(recording.stage_ious) == 1:
+            trained_on = record_stages(
+                detector,
+                train_loader,
+                all_heads=False,
+                limit=max_images,
+                description="Stages, training pictures",
+            )
+    measured = Measurements(
+        recording,
+        compute_stage_errors(recording, score_threshold),
+        with_truth,
+        trained_on,
+        samples,
+        no_samples,
+        read_picture,
+    )
     return build_report(measured, title, facts)
 
 

@@ -7,6 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cascadekit.evaluation.stage_table import row_label
+from cascadekit.quality.ap_curves import (
+    ap_curves_findings,
+    ap_curves_table,
+    choices_of,
+    compute_ap_curves,
+    plot_ap_curves,
+)
+from cascadekit.quality.cascade_forecast import (
+    cascade_forecast_findings,
+    cascade_forecast_table,
+    compute_cascade_forecast,
+)
 from cascadekit.quality.classifier_loss import (
     classifier_loss_findings,
     classifier_loss_table,
@@ -67,6 +80,7 @@ class Measurements:
         recording: stages as in inference, all heads.
         errors: the error anatomy of `recording`, which two sections show.
         with_truth: the same from proposals with the ground truth added; None: not recorded.
+        trained_on: as in inference, on training images, for the forecast; None: not recorded.
         samples: what the stages saw in training; None: not recorded.
         no_samples: why not.
         read_picture: gives the (H, W, 3) uint8 RGB picture of an image; None: there are none.
@@ -75,6 +89,7 @@ class Measurements:
     recording: Recording
     errors: StageErrors
     with_truth: Recording | None
+    trained_on: Recording | None
     samples: SampleRecording | None
     no_samples: str
     read_picture: Callable[[ImageInfo], np.ndarray] | None
@@ -133,6 +148,22 @@ def pictures_section(measured: Measurements) -> Section:
     ]
     pictures = tuple(Picture(f, c) for f, c in zip(drawn, captions, strict=True))
     return Section(name, title, intro, pictures, numbers=chosen)
+
+
+def curves_section(measured: Measurements) -> Section:
+    """Instrument 5."""
+    names = {choice: row_label(choice) for choice in measured.errors.choices}
+    result = compute_ap_curves(choices_of(measured.recording, names))
+    return Section(
+        "ap_curves",
+        "AP by IoU threshold",
+        "COCO AP of each stage's own detections and of the final answer, from a lenient threshold "
+        "to a strict one (paper, Figure 2c). A cascade should gain at the strict end.",
+        (Picture(plot_ap_curves(result), "AP by IoU threshold, with bands over images."),),
+        (ap_curves_table(result),),
+        ap_curves_findings(result),
+        result,
+    )
 
 
 def localisation_section(measured: Measurements) -> Section:
@@ -242,8 +273,6 @@ def quality_section(measured: Measurements) -> Section:
         "Share of the boxes entering a stage that would be positive at any u, and the u of each "
         "stage that keeps the share level."
     )
-    if measured.samples is None:
-        return Section(name, title, intro, skipped=measured.no_samples)
     result = compute_proposal_quality(measured.recording, measured.samples)
     caption = "Share of positives by u, the suggested u marked; dashed stages are extrapolated."
     return Section(
@@ -257,13 +286,41 @@ def quality_section(measured: Measurements) -> Section:
     )
 
 
+def forecast_section(measured: Measurements) -> Section:
+    """Part of instrument 9: would a cascade help?"""
+    name, title = "cascade_forecast", "Would a cascade help?"
+    intro = (
+        "A forecast from a detector of one stage: are found objects boxed loosely, would better "
+        "starting boxes mend that, and are the labels exact enough to reward it?"
+    )
+    if len(measured.recording.stage_ious) > 1:
+        reason = "this detector has several heads already; the first section says what they do"
+        return Section(name, title, intro, skipped=reason)
+    if not measured.errors.num_objects:
+        return Section(name, title, intro, skipped="there is no object to go by")
+    result = compute_cascade_forecast(
+        measured.recording, trained_on=measured.trained_on, with_truth=measured.with_truth
+    )
+    return Section(
+        name,
+        title,
+        intro,
+        tables=(cascade_forecast_table(result),),
+        findings=cascade_forecast_findings(result),
+        numbers=result,
+        snippet="To train the cascade that fits these proposals: cascadekit suggest --help",
+    )
+
+
 SECTIONS: tuple[Callable[[Measurements], Section], ...] = (
     errors_section,
     pictures_section,
+    curves_section,
     localisation_section,
     loss_section,
     recall_section,
     histograms_section,
     deltas_section,
     quality_section,
+    forecast_section,
 )

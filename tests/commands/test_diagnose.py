@@ -50,7 +50,8 @@ def test_a_report(root, capsys):
     assert read["facts"]["Training pictures"] == "2"
     errors = read["sections"]["stage_errors"]["numbers"]
     assert errors["final"] == "1~2" and errors["score_threshold"] == 0.05
-    assert not [s for s, own in read["sections"].items() if own["skipped"] and s != "pictures"]
+    skipped = {name for name, own in read["sections"].items() if own["skipped"]}
+    assert skipped | {"pictures"} == {"pictures", "cascade_forecast"}
 
 
 @pytest.mark.slow
