@@ -38,6 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=int, default=1, help="processes side by side, a thread each [1]"
     )
+    parser.add_argument(
+        "--no-training", action="store_true", help="only measure what is trained already"
+    )
     parser.add_argument("--dry-run", action="store_true", help="say what would be run")
     parser.add_argument("--work-dir", default="work_dirs/experiments", metavar="DIR")
     parser.add_argument(
@@ -63,4 +66,4 @@ def run(args: argparse.Namespace) -> None:
     elif args.action == "status":
         reproduce.show_status(choice)
     else:
-        reproduce.run_experiments(choice, args.workers, args.dry_run)
+        reproduce.run_experiments(choice, args.workers, args.dry_run, not args.no_training)

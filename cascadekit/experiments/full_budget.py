@@ -27,7 +27,7 @@ def full_commands(
         seeds: how many trainings of each.
 
     Yields:
-        Lines: comments, and commands for a shell in the repository's folder.
+        str: lines; comments, and commands for a shell in the repository's folder.
 
     Raises:
         InputError: a config cannot be resolved.

@@ -20,6 +20,7 @@ from cascadekit.apis import evaluate, load_detector, open_loader
 from cascadekit.cost.measure import measure_cost
 from cascadekit.experiments.measured_pictures import some_pictures
 from cascadekit.experiments.suggestion import STAGES
+from cascadekit.quality.ap_curves import ap_numbers, recording_results
 from cascadekit.quality.cascade_forecast import cascade_forecast_findings
 from cascadekit.quality.classifier_loss import compute_classifier_loss
 from cascadekit.quality.collect import record_samples, record_stages
@@ -30,8 +31,10 @@ from cascadekit.quality.iou_histograms import compute_iou_histograms
 from cascadekit.quality.localisation import compute_localisation
 from cascadekit.quality.proposal_quality import proposal_quality_findings
 from cascadekit.quality.proposal_recall import compute_proposal_recall
+from cascadekit.quality.proposal_sets import ProposalSet, stage_inputs, with_ground_truth
 from cascadekit.quality.records import Recording, SampleRecording
 from cascadekit.quality.stage_errors import compute_stage_errors
+from cascadekit.quality.stage_matrix import compute_stage_matrix
 from cascadekit.quality.tables import as_json
 
 SHARES = (0.5, 0.6, 0.7)
@@ -151,6 +154,46 @@ def samples(subject: Subject) -> dict[str, Any]:
     return values
 
 
+def matrix(subject: Subject) -> dict[str, Any]:
+    """AP of every head on the boxes of every stage: `stage1`, `head2`, AP.
+
+    Boxes are refined by the regressor of the stage; under `by_head` by that of the scoring head.
+    """
+    values: dict[str, Any] = {"regressor": "stage", **_matrix(subject, "stage")}
+    values["by_head"] = {"regressor": "head", **_matrix(subject, "head")}
+    return values
+
+
+def _matrix(subject: Subject, regressor: str) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for cell in compute_stage_matrix(subject.recording, regressor, rounds=0).cells:
+        row = values.setdefault(f"stage{cell.stage + 1}", {})
+        row[f"head{cell.head + 1}"] = dict(cell.curve.ap)
+    return values
+
+
+def swap(subject: Subject) -> dict[str, Any]:
+    """AP on other proposals than its own: ground truth added, and boxes entering cascade stages."""
+    own = stage_inputs(subject.recording, 0)
+    values = {"rpn": _final_ap(subject.recording)}
+    values["rpn+gt"] = _ap_on(subject, with_ground_truth(own, subject.recording))
+    if subject.cascade is not None:
+        for stage in range(1, subject.cascade.recording.num_stages):
+            boxes = stage_inputs(subject.cascade.recording, stage)
+            values[f"cascade{stage + 1}"] = _ap_on(subject, boxes)
+    return values
+
+
+def _ap_on(subject: Subject, proposals: ProposalSet) -> dict[str, Any]:
+    loader = open_loader(subject.config)
+    return _final_ap(record_stages(subject.detector, loader, proposals=proposals, all_heads=False))
+
+
+def _final_ap(recording: Recording) -> dict[str, Any]:
+    found = recording_results(recording, recording.final)
+    return dict(ap_numbers(recording.ground_truth(), found))
+
+
 def errors(subject: Subject) -> dict[str, Any]:
     """What goes wrong at each stage."""
     found: dict[str, Any] = as_json(compute_stage_errors(subject.recording))
@@ -212,6 +255,8 @@ MEASURES: Mapping[str, Callable[[Subject], Any]] = {
     "loss_by_iou": loss_by_iou,
     "recall": recall,
     "samples": samples,
+    "matrix": matrix,
+    "swap": swap,
     "errors": errors,
     "cost": cost,
     "pictures": pictures,

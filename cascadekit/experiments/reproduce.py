@@ -82,13 +82,16 @@ def choose(
     return Choice(load_experiments(chosen), load_arms(), sets, budget, seeds, Path(work_dir))
 
 
-def run_experiments(choice: Choice, workers: int = 1, dry_run: bool = False) -> None:
+def run_experiments(
+    choice: Choice, workers: int = 1, dry_run: bool = False, train: bool = True
+) -> None:
     """Train what is not trained yet, measure what is not measured yet.
 
     Args:
         choice: of `choose`.
         workers: processes side by side, a thread each.
         dry_run: only say what would be done.
+        train: False: only measure what is trained.
 
     Raises:
         InputError: trainings or measurements crashed; the others are done. Or the budget is
@@ -103,7 +106,9 @@ def run_experiments(choice: Choice, workers: int = 1, dry_run: bool = False) -> 
         print("\n".join(full_commands(choice.experiments.values(), choice.arms, choice.seeds)))
         return
     runs, measuring = choice.part(choice.experiments.values())
-    jobs = [training_job(run) for run in runs]
+    jobs = [training_job(run) for run in runs] if train else []
+    if not train:
+        measuring = [job for job in measuring if all(need.is_file() for need in job.needs)]
     if dry_run:
         for job in [*jobs, *measuring]:
             print(f"{'done   ' if job.is_done() else 'to do  '} {job.label}")

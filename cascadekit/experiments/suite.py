@@ -17,6 +17,7 @@ from pathlib import Path
 from cascadekit.experiments.progress import SuiteProgress
 
 BUSY = 75  # see worker.py
+LOOK_AGAIN = 10.0  # seconds until a job of another suite is tried again
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ class _Suite:
                 continue
             del self.running[job]
             if status == BUSY:
-                self.elsewhere[job] = time.time() + 10
+                self.elsewhere[job] = time.time() + LOOK_AGAIN
                 self.progress.drop(job.label)
             elif status == 0 and job.is_done():
                 self.outcome.finished.append(job.label)
@@ -167,7 +168,7 @@ class _Suite:
                 self.outcome.failed[job.label] = job.log
                 self.progress.fail(job.label, job.weight, status, job.log)
         for job, when in list(self.elsewhere.items()):
-            if job.is_done() or time.time() > when:
+            if job.is_done() or time.time() >= when:
                 del self.elsewhere[job]
                 self.pending.insert(0, job)
 

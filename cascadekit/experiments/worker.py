@@ -55,7 +55,7 @@ def locked(folder: Path) -> Iterator[None]:
         folder: of a run.
 
     Yields:
-        Nothing.
+        None: while it is held.
 
     Raises:
         BusyError: another process holds it.
@@ -100,6 +100,9 @@ def work(folder: Path) -> None:
 
 def _start_attempt(folder: Path) -> list[list[float]]:
     """Note that an attempt begins; the one before ended at its last checkpoint.
+
+    Args:
+        folder: of the run.
 
     Returns:
         [start, end] of each attempt, seconds; end is 0 for this one.
