@@ -23,6 +23,7 @@ from cascadekit.evaluation.coco_records import GroundTruth, Result
 COLUMNS = ("AP", *(f"AP{percent}" for percent in THRESHOLDS))
 ROUNDS = 200
 LEVEL = 0.95
+FEW = 10  # of fewer images the draws are too alike to say anything: one image gives a band of 0
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ class Comparison:
         share_better: (11,) share of the draws in which B is better, ties counted half; nan without
             draws.
         level: of the interval.
+        num_images: I.
     """
 
     difference: np.ndarray
@@ -98,11 +100,19 @@ class Comparison:
     high: np.ndarray
     share_better: np.ndarray
     level: float
+    num_images: int
 
-    def sure(self, column: str = "AP") -> bool:
-        """Whether the interval of a column leaves out 0."""
-        i = COLUMNS.index(column)
-        return bool(self.low[i] > 0 or self.high[i] < 0)
+    @property
+    def known(self) -> bool:
+        """Whether the intervals mean something: objects, draws, and not too few images."""
+        return self.num_images >= FEW and not np.isnan(self.low[0])
+
+    @property
+    def signs(self) -> np.ndarray:
+        """(11,) int64: 1 where B is surely better, -1 where surely worse, 0 where not decided."""
+        if not self.known:
+            return np.zeros(len(COLUMNS), np.int64)
+        return (self.low > 0).astype(np.int64) - (self.high < 0)
 
 
 def bootstrap_ap(
@@ -200,7 +210,7 @@ def compare_draws(a: ApDistribution, b: ApDistribution, level: float = LEVEL) ->
     better = np.where(known, (differences > 0) + 0.5 * (differences == 0), 0).sum(0)
     with np.errstate(invalid="ignore"):
         share = better / known.sum(0)
-    return Comparison(b.values - a.values, low, high, share, level)
+    return Comparison(b.values - a.values, low, high, share, level, a.num_images)
 
 
 def confidence(values: Any, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:

@@ -307,7 +307,7 @@ def ap_curves_findings(result: ApCurves) -> tuple[str, ...]:
     by_name = {curve.name: curve for curve in result.curves}
     found = []
     for curve in result.curves:
-        if curve.gain is None or np.isnan(curve.gain.low[0]):
+        if curve.gain is None or not curve.gain.known:
             continue
         before = by_name[result.reference].ap["AP"]
         found.append(
@@ -321,7 +321,7 @@ def verdict(gain: Comparison) -> str:
     """A comparison in words: difference, interval, and the thresholds at which it is clear.
 
     Args:
-        gain: with draws, on images that have objects.
+        gain: one that is `known`.
 
     Returns:
         "a gain of 4.3 points (+2.1 to +6.5 with 95 % confidence over images), clear at IoU
@@ -331,13 +331,13 @@ def verdict(gain: Comparison) -> str:
     ends = interval(gain.low[0], gain.high[0], signed=True)
     confidence = f"{ends} with {100 * gain.level:g} % confidence over images"
     size = number(100 * abs(difference), 1)
-    if gain.sure():
+    if gain.signs[0]:
         words = f"a {'gain' if difference > 0 else 'loss'} of {size} points ({confidence})"
     else:
         shown = number(100 * difference, 1, signed=True)
         words = f"no clear difference ({shown} points, {confidence})"
-    better = threshold_runs(gain.low[1:] > 0)
-    worse = threshold_runs(gain.high[1:] < 0)
+    better = threshold_runs(gain.signs[1:] > 0)
+    worse = threshold_runs(gain.signs[1:] < 0)
     parts = [f"{word} at IoU {where}" for word, where in (("better", better), ("worse", worse))]
     clear = [part for part, where in zip(parts, (better, worse), strict=True) if where]
     return f"{words}, clearly {' and '.join(clear)}" if clear else words

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from cascadekit.errors import InputError
-from cascadekit.evaluation.bootstrap import COLUMNS, LEVEL, ROUNDS
+from cascadekit.evaluation.bootstrap import COLUMNS, LEVEL, ROUNDS, Comparison
 from cascadekit.evaluation.stage_table import percent
 from cascadekit.quality.ap_curves import (
     SHOWN,
@@ -198,7 +198,7 @@ def proposal_swap_findings(result: ProposalSwap) -> tuple[str, ...]:
     curves = {curve.name: curve for curve in result.curves.curves}
     found = []
     for name, curve in curves.items():
-        if curve.gain is None or np.isnan(curve.gain.low[0]):
+        if curve.gain is None or not curve.gain.known:
             continue
         own, other = result.supplies[result.curves.reference], result.supplies[name]
         found.append(
@@ -207,13 +207,14 @@ def proposal_swap_findings(result: ProposalSwap) -> tuple[str, ...]:
             f"{verdict(curve.gain)}. The best box of an object has a mean IoU of "
             f"{other.best_iou:.3f} instead of {own.best_iou:.3f}."
         )
-        found += _where_most(name, curve.gain.difference, curve.gain.low)
+        found += _where_most(curve.gain)
     return tuple(found)
 
 
-def _where_most(name: str, difference: np.ndarray, low: np.ndarray) -> list[str]:
-    """The threshold that gains most, where that is clear and well above the mean gain."""
-    i = 1 + int(np.argmax(difference[1:]))
-    if not (low[i] > 0 and difference[i] >= 2 * max(difference[0], 0.005)):
+def _where_most(gain: Comparison) -> list[str]:
+    """The threshold that gains most, where that is sure and twice the gain in AP."""
+    i = 1 + int(np.argmax(gain.difference[1:]))
+    if gain.signs[i] < 1 or gain.difference[i] < 2 * gain.difference[0]:
         return []
-    return [f"{name} helps most at {COLUMNS[i]}: {number(100 * difference[i], 1, True)} points."]
+    points = number(100 * gain.difference[i], 1, signed=True)
+    return [f"The gain is greatest at {COLUMNS[i]}: {points} points."]

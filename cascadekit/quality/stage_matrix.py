@@ -336,8 +336,8 @@ def stage_matrix_findings(result: StageMatrix) -> tuple[str, ...]:
 
 
 def _known(curve: ApCurve) -> bool:
-    """Whether there is a comparison with draws to speak of."""
-    return curve.gain is not None and not np.isnan(curve.gain.low[0])
+    """Whether there is a comparison to speak of."""
+    return curve.gain is not None and curve.gain.known
 
 
 def _called(choice: str) -> str:

@@ -198,20 +198,29 @@ def test_a_comparison():
     # Draws of image 0 alone, a quarter, are ties.
     assert result.share_better[0] == pytest.approx(1 - 0.25 / 2, abs=0.06)
     assert (result.low[0], result.high[0]) == pytest.approx((0, 1))
-    assert not result.sure()
+    assert (result.signs == 0).all()
     back = compare(data, both, one, rounds=400)
     assert back.difference == pytest.approx(-result.difference)
     assert back.share_better == pytest.approx(1 - result.share_better)
 
 
 def test_a_sure_comparison():
-    data = truth((0, A), (1, B), images=2)
-    loose = found((0, [10, 10, 50, 36], 0.9), (1, [120, 120, 50, 36], 0.9))  # IoU 0.72
-    tight = found((0, A, 0.9), (1, B, 0.9))
+    data = truth(*((i, A) for i in range(10)), images=10)
+    loose = found(*((i, [10, 10, 50, 36], 0.9) for i in range(10)))  # IoU 0.72
+    tight = found(*((i, A, 0.9) for i in range(10)))
     result = compare(data, loose, tight, rounds=20)
-    assert result.sure("AP75") and result.sure()
-    assert not result.sure("AP50")  # both find all
+    # Both find all at 0.50 to 0.70.
+    assert result.known and result.signs.tolist() == [1, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1]
+    assert compare(data, tight, loose, rounds=20).signs.tolist() == (-result.signs).tolist()
     assert result.share_better[1] == 0.5
+
+
+def test_few_images_decide_nothing():
+    """Nine images that are all alike give a band without any width."""
+    data = truth(*((i, A) for i in range(9)), images=9)
+    result = compare(data, [], found(*((i, A, 0.9) for i in range(9))), rounds=20)
+    assert result.low[0] == result.high[0] == pytest.approx(1)
+    assert not result.known and (result.signs == 0).all()
 
 
 def test_a_comparison_with_nothing():
@@ -221,7 +230,7 @@ def test_a_comparison_with_nothing():
     undrawn = compare(truth((0, A)), [], found((0, A, 1.0)), rounds=0)
     for result in (without, undrawn):
         assert np.isnan([result.low, result.high, result.share_better]).all()
-        assert not result.sure()
+        assert not result.known and (result.signs == 0).all()
     assert undrawn.difference[0] == pytest.approx(1)
 
 

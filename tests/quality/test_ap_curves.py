@@ -102,7 +102,8 @@ def test_nothing():
 
 
 def test_no_object_found():
-    result = compute_ap_curves({"blind": finding(None), "sees": finding(TIGHT)}, rounds=5)
+    detectors = {"blind": finding(*[None] * 10), "sees": finding(*[TIGHT] * 10)}
+    result = compute_ap_curves(detectors, rounds=5)
     assert result.curves[0].ap["AP"] == 0
     assert ap_curves_findings(result) == (
         "sees has 90.0 AP, blind 0.0: a gain of 90.0 points (+90.0 to +90.0 with 95 % confidence "
@@ -127,15 +128,20 @@ def test_table():
 
 
 def test_findings_weigh_the_draws():
-    # Tight on one image of eight, the same elsewhere: no clear gain.
-    loose = finding(*[LOOSE] * 8)
-    mixed = finding(TIGHT, *[LOOSE] * 7)
+    # Tight on one image of ten, the same elsewhere: no clear gain.
+    loose = finding(*[LOOSE] * 10)
+    mixed = finding(TIGHT, *[LOOSE] * 9)
     (sentence,) = ap_curves_findings(compute_ap_curves({"loose": loose, "mixed": mixed}))
     assert "no clear difference (+" in sentence and "clearly" not in sentence
     # Worse everywhere above 0.70.
-    tight = finding(*[TIGHT] * 8)
+    tight = finding(*[TIGHT] * 10)
     (sentence,) = ap_curves_findings(compute_ap_curves({"tight": tight, "loose": loose}))
     assert "a loss of 40.0 points" in sentence and "clearly worse at IoU 0.75 to 0.90" in sentence
+
+
+def test_few_images_have_no_findings():
+    detectors = {"loose": finding(*[LOOSE] * 9), "tight": finding(*[TIGHT] * 9)}
+    assert ap_curves_findings(compute_ap_curves(detectors, rounds=20)) == ()
 
 
 @pytest.mark.parametrize(

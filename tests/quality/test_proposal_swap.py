@@ -83,7 +83,7 @@ def test_recordings_that_cannot_be_compared():
 def test_next_to_nothing(recordings):
     result = compute_proposal_swap(recordings, rounds=3)
     assert len(proposal_swap_table(result).rows) == len(recordings)
-    assert all("no clear difference" in s for s in proposal_swap_findings(result))
+    assert proposal_swap_findings(result) == ()
     assert len(plot_proposal_swap(result).axes[0].lines) == len(recordings)
     json.dumps(as_json(result), allow_nan=False)
 
@@ -101,13 +101,14 @@ def test_table():
 
 
 def test_findings():
-    own, better = started_from("RPN", [72], [72], n=3), started_from("better", [92], [92], n=3)
+    own = started_from("RPN", [72], [72], n=10)
+    better = started_from("better", [92], [92], n=10)
     found = proposal_swap_findings(compute_proposal_swap([own, better], rounds=20))
     assert found == (
         "From better the same detector has 90.0 AP, from RPN 50.0: a gain of 40.0 points (+40.0 to "
         "+40.0 with 95 % confidence over images), clearly better at IoU 0.75 to 0.90. The best box "
         "of an object has a mean IoU of 0.920 instead of 0.720.",
-        "better helps most at AP75: +100.0 points.",
+        "The gain is greatest at AP75: +100.0 points.",
     )
     assert proposal_swap_findings(compute_proposal_swap([own, better], rounds=0)) == ()
 

@@ -200,7 +200,7 @@ def test_table():
 
 
 def test_findings():
-    found = stage_matrix_findings(compute_stage_matrix(two_stages(n=3), rounds=20))
+    found = stage_matrix_findings(compute_stage_matrix(two_stages(n=10), rounds=20))
     assert found[1].startswith(
         "Head 2 (u = 0.6) has 10.0 AP on stage 1's boxes and 90.0 on those of stage 2: a gain of "
         "80.0 points (+80.0 to +80.0 with 95 % confidence over images)"
@@ -208,7 +208,8 @@ def test_findings():
     assert found[2].startswith("Stage 2 alone has 90.0 AP, stage 1 alone has 10.0: a gain")
     assert found[3].startswith("The ensemble of stages 1~2 has 90.0 AP")
     assert len(found) == 4
-    assert stage_matrix_findings(compute_stage_matrix(two_stages(), rounds=0)) == ()
+    assert stage_matrix_findings(compute_stage_matrix(two_stages(n=10), rounds=0)) == ()
+    assert stage_matrix_findings(compute_stage_matrix(two_stages(n=9), rounds=20)) == ()
 
 
 def test_heat_map():
