@@ -10,12 +10,43 @@ from rich.progress import track
 from torch import nn
 
 from cascadekit.quality.collect import record_samples, record_stages
-from cascadekit.quality.diagnosis_sections import SECTIONS, Measurements
+from cascadekit.quality.diagnosis_stages import (
+    curves_section,
+    errors_section,
+    localisation_section,
+    loss_section,
+    matrix_section,
+    pictures_section,
+    recall_section,
+    swap_section,
+)
+from cascadekit.quality.diagnosis_training import (
+    deltas_section,
+    forecast_section,
+    histograms_section,
+    quality_section,
+)
+from cascadekit.quality.measurements import Measurements
 from cascadekit.quality.proposal_sets import stage_inputs, with_ground_truth
 from cascadekit.quality.records import Recording, SampleRecording
-from cascadekit.quality.report import Report
+from cascadekit.quality.report import Report, Section
 from cascadekit.quality.stage_errors import SCORE_THRESHOLD, compute_stage_errors
 from cascadekit.structures.samples import ImageInfo
+
+SECTIONS: tuple[Callable[[Measurements], Section], ...] = (
+    errors_section,
+    pictures_section,
+    curves_section,
+    matrix_section,
+    localisation_section,
+    loss_section,
+    recall_section,
+    swap_section,
+    histograms_section,
+    deltas_section,
+    quality_section,
+    forecast_section,
+)
 
 
 def diagnose(
@@ -56,8 +87,25 @@ def diagnose(
     Raises:
         InputError: the model has no stages, or the samples carry no ground truth.
     """
+    measured = measure(
+        detector, loader, train_loader, max_images, read_picture, no_samples, score_threshold, seed
+    )
+    return build_report(measured, title, facts)
+
+
+def measure(
+    detector: nn.Module,
+    loader: Any,
+    train_loader: Any = None,
+    max_images: int | None = 200,
+    read_picture: Callable[[ImageInfo], np.ndarray] | None = None,
+    no_samples: str = "no training pictures were given",
+    score_threshold: float = SCORE_THRESHOLD,
+    seed: int = 0,
+) -> Measurements:
+    """Make all recordings that the sections read; arguments are those of `diagnose`."""
     recording = record_stages(detector, loader, limit=max_images, description="Stages")
-    with_truth = None
+    with_truth = samples = trained_on = None
     if any(len(record.truth.counted().boxes) for record in recording.images):
         with_truth = record_stages(
             detector,
@@ -67,7 +115,6 @@ def diagnose(
             limit=max_images,
             description="Stages, ground truth added",
         )
-    samples = trained_on = None
     if train_loader is not None:
         samples = record_samples(detector, train_loader, limit=max_images, seed=seed)
         if len(recording.stage_ious) == 1:
@@ -78,16 +125,10 @@ def diagnose(
                 limit=max_images,
                 description="Stages, training pictures",
             )
-    measured = Measurements(
-        recording,
-        compute_stage_errors(recording, score_threshold),
-        with_truth,
-        trained_on,
-        samples,
-        no_samples,
-        read_picture,
+    errors = compute_stage_errors(recording, score_threshold)
+    return Measurements(
+        recording, errors, with_truth, trained_on, samples, no_samples, read_picture
     )
-    return build_report(measured, title, facts)
 
 
 def build_report(

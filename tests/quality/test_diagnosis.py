@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from cascadekit.quality.diagnosis import build_report, diagnose
-from cascadekit.quality.diagnosis_sections import SECTIONS, Measurements
+from cascadekit.quality.diagnosis import SECTIONS, build_report, diagnose
+from cascadekit.quality.measurements import Measurements
 from cascadekit.quality.report import write_report
 from cascadekit.quality.stage_errors import compute_stage_errors
 from tests.quality import makers
@@ -18,9 +18,11 @@ NAMES = [
     "stage_errors",
     "pictures",
     "ap_curves",
+    "stage_matrix",
     "localisation",
     "classifier_loss",
     "proposal_recall",
+    "proposal_swap",
     "iou_histograms",
     "delta_statistics",
     "proposal_quality",
@@ -108,7 +110,7 @@ def test_every_kind_of_detector(kind, tiny, tmp_path):
     json.loads(numbers.read_text())
     skipped = {section.name for section in report.sections if section.skipped}
     one_head = kind in ("one stage", "iterative")
-    expected = {"pictures"} if kind == "one stage" else set()
+    expected = {"pictures", "stage_matrix"} if kind == "one stage" else set()
     expected |= set() if one_head else {"cascade_forecast"}
     assert skipped | {"pictures"} == expected | {"pictures"}  # there may be nothing to show
     assert bool(report.notes) == (kind in ("iterative", "integral"))

@@ -1,11 +1,6 @@
-"""Each instrument's section of the diagnosis: its numbers, pictures, tables and words."""
+"""Sections of the diagnosis on what stages do in inference."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from dataclasses import dataclass
-
-import numpy as np
 
 from cascadekit.evaluation.stage_table import row_label
 from cascadekit.quality.ap_curves import (
@@ -15,29 +10,11 @@ from cascadekit.quality.ap_curves import (
     compute_ap_curves,
     plot_ap_curves,
 )
-from cascadekit.quality.cascade_forecast import (
-    cascade_forecast_findings,
-    cascade_forecast_table,
-    compute_cascade_forecast,
-)
 from cascadekit.quality.classifier_loss import (
     classifier_loss_findings,
     classifier_loss_table,
     compute_classifier_loss,
     plot_classifier_loss,
-)
-from cascadekit.quality.delta_statistics import (
-    compute_delta_statistics,
-    config_lines,
-    delta_statistics_findings,
-    delta_statistics_table,
-    plot_delta_statistics,
-)
-from cascadekit.quality.iou_histograms import (
-    compute_iou_histograms,
-    iou_histograms_findings,
-    iou_histograms_table,
-    plot_iou_histograms,
 )
 from cascadekit.quality.localisation import (
     compute_localisation,
@@ -45,22 +22,21 @@ from cascadekit.quality.localisation import (
     localisation_table,
     plot_localisation,
 )
-from cascadekit.quality.proposal_quality import (
-    compute_proposal_quality,
-    plot_proposal_quality,
-    proposal_quality_findings,
-    proposal_quality_table,
-)
+from cascadekit.quality.measurements import Measurements
 from cascadekit.quality.proposal_recall import (
     compute_proposal_recall,
     plot_proposal_recall,
     proposal_recall_findings,
     proposal_recall_table,
 )
-from cascadekit.quality.records import Recording, SampleRecording
+from cascadekit.quality.proposal_swap import (
+    compute_proposal_swap,
+    plot_proposal_swap,
+    proposal_swap_findings,
+    proposal_swap_table,
+)
 from cascadekit.quality.report import Picture, Section
 from cascadekit.quality.stage_errors import (
-    StageErrors,
     object_flow_table,
     plot_object_flow,
     plot_stage_errors,
@@ -68,31 +44,15 @@ from cascadekit.quality.stage_errors import (
     stage_errors_gains_table,
     stage_errors_table,
 )
+from cascadekit.quality.stage_matrix import (
+    compute_stage_matrix,
+    plot_head_curves,
+    plot_stage_matrix,
+    stage_choices_table,
+    stage_matrix_findings,
+    stage_matrix_table,
+)
 from cascadekit.quality.stage_pictures import choose_pictures, draw_picture, picture_caption
-from cascadekit.structures.samples import ImageInfo
-
-
-@dataclass(frozen=True)
-class Measurements:
-    """What all sections read.
-
-    Attributes:
-        recording: stages as in inference, all heads.
-        errors: the error anatomy of `recording`, which two sections show.
-        with_truth: the same from proposals with the ground truth added; None: not recorded.
-        trained_on: as in inference, on training images, for the forecast; None: not recorded.
-        samples: what the stages saw in training; None: not recorded.
-        no_samples: why not.
-        read_picture: gives the (H, W, 3) uint8 RGB picture of an image; None: there are none.
-    """
-
-    recording: Recording
-    errors: StageErrors
-    with_truth: Recording | None
-    trained_on: Recording | None
-    samples: SampleRecording | None
-    no_samples: str
-    read_picture: Callable[[ImageInfo], np.ndarray] | None
 
 
 def errors_section(measured: Measurements) -> Section:
@@ -166,6 +126,33 @@ def curves_section(measured: Measurements) -> Section:
     )
 
 
+def matrix_section(measured: Measurements) -> Section:
+    """Instrument 6."""
+    name, title = "stage_matrix", "Every head on every stage's boxes"
+    intro = (
+        "AP of each head on the boxes that enter each stage, refined by the stage's own regressor, "
+        "and the ensembles (paper, Table 2 and Figure 8). A head should gain from better boxes."
+    )
+    if measured.recording.num_stages == 1:
+        return Section(name, title, intro, skipped="there is one stage, so there is one pair")
+    result = compute_stage_matrix(measured.recording)
+    return Section(
+        name,
+        title,
+        intro,
+        (
+            Picture(plot_stage_matrix(result), "AP in percent; the detector's own pairs framed."),
+            Picture(
+                plot_head_curves(result),
+                "AP of each head by IoU threshold, a line for the boxes of each stage.",
+            ),
+        ),
+        (stage_choices_table(result), stage_matrix_table(result)),
+        stage_matrix_findings(result),
+        result,
+    )
+
+
 def localisation_section(measured: Measurements) -> Section:
     """Instrument 3."""
     result = compute_localisation(measured.recording)
@@ -221,106 +208,22 @@ def recall_section(measured: Measurements) -> Section:
     )
 
 
-def histograms_section(measured: Measurements) -> Section:
-    """Instrument 1."""
-    name, title = "iou_histograms", "What each stage trains on"
+def swap_section(measured: Measurements) -> Section:
+    """Instrument 7."""
+    name, title = "proposal_swap", "With the ground truth among the proposals"
     intro = (
-        "IoU of the training samples with their objects (paper, Figure 4). The share that reaches "
-        "the stage's u should not collapse from stage to stage."
+        "The same detector, started from its own proposals and from these with the objects' own "
+        "boxes added (paper, Figure 7b). What it gains is what better proposals could give it."
     )
-    if measured.samples is None:
-        return Section(name, title, intro, skipped=measured.no_samples)
-    result = compute_iou_histograms(measured.samples)
-    caption = "Training samples by IoU; those that reach the stage's u in full colour."
+    if measured.with_truth is None:
+        return Section(name, title, intro, skipped="there is no ground truth to add")
+    result = compute_proposal_swap([measured.recording, measured.with_truth])
     return Section(
         name,
         title,
         intro,
-        (Picture(plot_iou_histograms(result), caption),),
-        (iou_histograms_table(result),),
-        iou_histograms_findings(result),
+        (Picture(plot_proposal_swap(result), "AP by IoU threshold, with bands over images."),),
+        (proposal_swap_table(result),),
+        proposal_swap_findings(result),
         result,
     )
-
-
-def deltas_section(measured: Measurements) -> Section:
-    """Instrument 2."""
-    name, title = "delta_statistics", "What each regressor has to learn"
-    intro = (
-        "Spread of the regression targets (paper, Figure 5). Constants that do not fit the spread "
-        "make a regressor learn too slowly or too fast."
-    )
-    if measured.samples is None:
-        return Section(name, title, intro, skipped=measured.no_samples)
-    result = compute_delta_statistics(measured.samples)
-    caption = "Targets of each stage; red: below the stage's u; dashed: two stds in use."
-    return Section(
-        name,
-        title,
-        intro,
-        (Picture(plot_delta_statistics(result), caption),),
-        (delta_statistics_table(result),),
-        delta_statistics_findings(result),
-        result,
-        "# for model.roi_head: the measured stds\n" + "\n".join(config_lines(result)),
-    )
-
-
-def quality_section(measured: Measurements) -> Section:
-    """Instrument 9."""
-    name, title = "proposal_quality", "Which thresholds the proposals support"
-    intro = (
-        "Share of the boxes entering a stage that would be positive at any u, and the u of each "
-        "stage that keeps the share level."
-    )
-    result = compute_proposal_quality(measured.recording, measured.samples)
-    caption = "Share of positives by u, the suggested u marked; dashed stages are extrapolated."
-    return Section(
-        name,
-        title,
-        intro,
-        (Picture(plot_proposal_quality(result), caption),),
-        (proposal_quality_table(result),),
-        proposal_quality_findings(result),
-        result,
-    )
-
-
-def forecast_section(measured: Measurements) -> Section:
-    """Part of instrument 9: would a cascade help?"""
-    name, title = "cascade_forecast", "Would a cascade help?"
-    intro = (
-        "A forecast from a detector of one stage: are found objects boxed loosely, would better "
-        "starting boxes mend that, and are the labels exact enough to reward it?"
-    )
-    if len(measured.recording.stage_ious) > 1:
-        reason = "this detector has several heads already; the first section says what they do"
-        return Section(name, title, intro, skipped=reason)
-    if not measured.errors.num_objects:
-        return Section(name, title, intro, skipped="there is no object to go by")
-    result = compute_cascade_forecast(
-        measured.recording, trained_on=measured.trained_on, with_truth=measured.with_truth
-    )
-    return Section(
-        name,
-        title,
-        intro,
-        tables=(cascade_forecast_table(result),),
-        findings=cascade_forecast_findings(result),
-        numbers=result,
-        snippet="To train the cascade that fits these proposals: cascadekit suggest --help",
-    )
-
-
-SECTIONS: tuple[Callable[[Measurements], Section], ...] = (
-    errors_section,
-    pictures_section,
-    curves_section,
-    localisation_section,
-    loss_section,
-    recall_section,
-    histograms_section,
-    deltas_section,
-    quality_section,
-    forecast_section,
-)
