@@ -1,8 +1,11 @@
 """Data sets, and what turns their records into batches."""
 
 from cascadekit.datasets.batching import AspectRatioBatchSampler
+from cascadekit.datasets.citypersons import CityPersonsDataset
 from cascadekit.datasets.coco import CocoDataset, read_classes
 from cascadekit.datasets.colour import ColourJitter
+from cascadekit.datasets.kitti import KittiDataset, read_kitti_classes
+from cascadekit.datasets.label_png import LabelPNGDataset
 from cascadekit.datasets.proposal_files import (
     PictureProposals,
     ProposalFile,
@@ -20,11 +23,15 @@ from cascadekit.datasets.transforms import (
     read_image,
 )
 from cascadekit.datasets.voc import VOCDataset, read_voc_classes
+from cascadekit.datasets.widerface import WiderFaceDataset
 
 __all__ = [
     "AspectRatioBatchSampler",
+    "CityPersonsDataset",
     "CocoDataset",
     "ColourJitter",
+    "KittiDataset",
+    "LabelPNGDataset",
     "LoadImage",
     "LoadProposals",
     "PackInputs",
@@ -35,11 +42,13 @@ __all__ = [
     "ShapesDataset",
     "TestViews",
     "VOCDataset",
+    "WiderFaceDataset",
     "draw_scene",
     "draw_shapes",
     "from_array",
     "read_classes",
     "read_image",
+    "read_kitti_classes",
     "read_voc_classes",
     "write_proposals",
 ]

@@ -161,6 +161,7 @@ class CocoDataset(BaseDataset):
     Category ids in rising order become labels 0..K-1, and `metainfo["classes"]` holds the K names.
     A category without annotations keeps its label, so that train, valid and test files of one set
     agree; only an exporter's unused parent category 0 is left out (and the log says so).
+    `metainfo["category_ids"]` are their ids in the file, for writing results.
     `metainfo["has_masks"]` says whether any object has a usable segmentation. Boxes are cut at the
     picture's border; those left empty are dropped and counted in one line of the log.
     """
@@ -227,6 +228,8 @@ class CocoDataset(BaseDataset):
         records = _read_images(data["images"], image_dir, self.ann_file)
         self._add_annotations(data["annotations"], records, labels)
         self._metainfo["classes"] = names
+        ids = {name: number for number, name in categories}
+        self._metainfo["category_ids"] = tuple(ids[name] for name in names)
         self._metainfo["has_masks"] = not self.tally.objects or (
             self.tally.no_mask < self.tally.objects
         )

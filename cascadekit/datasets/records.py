@@ -8,6 +8,10 @@ A record is a dict with `img_path`, `img_id`, `height`, `width` (pixels of the f
 - `area`: float, square pixels of the file (the annotation's own where it gives one)
 - `iscrowd`, `ignore`: 0 or 1; either makes the object a region that training ignores
 - `segmentation`: polygons, RLE, or None when the object has no usable mask
+
+Readers of a benchmark's own format add what that benchmark knows of an object, and `devkit` to the
+record: all annotated rows as written, also those that are no instance, by the names that the
+benchmark's evaluation in `cascadekit.evaluation` takes.
 """
 
 from __future__ import annotations
@@ -104,6 +108,30 @@ def add_instance(
     if area is None:
         area = (kept[2] - kept[0]) * (kept[3] - kept[1])
     record["instances"].append({**instance, "bbox": kept, "area": float(area)})
+
+
+def add_region(
+    record: Record,
+    box: Sequence[float],
+    labels: Sequence[int],
+    instance: Mapping[str, Any],
+    tally: Tally,
+) -> None:
+    """Append a region that some classes ignore, as one instance for each of them.
+
+    Training sees them as one region (`PackInputs`); it counts as one object.
+
+    Args:
+        record: of the picture; its `instances` grow.
+        box: x1, y1, x2, y2 in pixels of the file, as annotated.
+        labels: of the classes that ignore it, at least one.
+        instance: the other keys of an instance, with `ignore` 1; `area` None means the box's.
+        tally: counts.
+    """
+    before = len(record["instances"])
+    add_instance(record, box, {**instance, "label": labels[0]}, tally)
+    for added in record["instances"][before:]:
+        record["instances"].extend({**added, "label": label} for label in labels[1:])
 
 
 def usable_segmentation(segmentation: Any, height: int, width: int) -> Any:

@@ -259,7 +259,7 @@ class PackInputs(BaseTransform):
     entry per object; an object without a usable segmentation has a window of size 0, and the mask
     loss must leave it out. Stored proposals (`LoadProposals`) are moved to network pixels likewise.
     In test mode (`test_mode` of the data set) the records of all objects go along for evaluation,
-    in pixels of the file.
+    in pixels of the file, and as `devkit` the rows of a benchmark's own format.
     """
 
     def __init__(self, with_masks: bool = True) -> None:
@@ -300,6 +300,8 @@ class PackInputs(BaseTransform):
             instances if test_mode else (),
             _move_proposals(results.get("proposals"), info),
         )
+        if test_mode and "devkit" in results:
+            sample.set_metainfo({"devkit": results["devkit"]})
         return {"inputs": torch.from_numpy(image), "data_samples": sample}
 
     def _targets(self, instances: Sequence[Mapping[str, Any]], info: ImageInfo) -> Targets:
@@ -312,4 +314,7 @@ class PackInputs(BaseTransform):
             crops = [transform_mask(instances[i]["segmentation"], info) for i in objects]
             masks = InstanceMasks.from_crops(crops, *info.size)
         labels = torch.tensor([instances[i]["label"] for i in objects], dtype=torch.int64)
-        return Targets(boxes[objects], labels, boxes[solid & ~learn], masks)
+        # A region that several classes ignore is in the record once for each.
+        regions = list(dict.fromkeys(map(tuple, boxes[solid & ~learn].tolist())))
+        ignored = boxes.new_tensor(regions).reshape(-1, 4)
+        return Targets(boxes[objects], labels, ignored, masks)

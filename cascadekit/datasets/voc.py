@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import os
 import xml.etree.ElementTree as ElementTree
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmengine.dataset import BaseDataset
-from mmengine.logging import print_log
-
-from cascadekit.datasets.records import (
-    Record,
-    Tally,
-    add_instance,
-    check_count,
-    check_image_dir,
-    is_object,
-    keep_for_training,
-    picture_size,
-    select_classes,
-)
+from cascadekit.datasets.folders import SUFFIXES, Paths, each_path, file_names, files_of_split
+from cascadekit.datasets.label_png import mask_box, masks_of, read_label_picture
+from cascadekit.datasets.picture_dataset import PictureDataset
+from cascadekit.datasets.records import Record, add_instance, picture_size, select_classes
 from cascadekit.errors import InputError, did_you_mean
 from cascadekit.registry import DATASETS
 
-SUFFIXES = (".jpg", ".jpeg", ".png")
-
-Paths = str | Sequence[str]
+VOID = 255  # in mask pictures: the border of objects, and what is hard to tell
 
 
 def read_voc_classes(image_dir: Paths, ann_dir: Paths | None = None) -> tuple[str, ...]:
@@ -45,35 +32,35 @@ def read_voc_classes(image_dir: Paths, ann_dir: Paths | None = None) -> tuple[st
     Raises:
         InputError: no xml file there, one that is not xml, or an object without a name.
     """
-    places = _places(image_dir, ann_dir, None)
+    places = _places(image_dir, ann_dir, None, None)
     return _classes_of([file for place in places for file in _xml_files(place.annotations)])
 
 
 @dataclass(frozen=True)
 class _Place:
-    """Where one part of a data set lies: folders of pictures and xml files, and its split file."""
+    """Where one part of a data set lies: folders of pictures, xml and masks, and its split file."""
 
     pictures: str
     annotations: str
     split: str | None
+    masks: str | None
 
 
-def _places(image_dir: Paths, ann_dir: Paths | None, split_file: Paths | None) -> list[_Place]:
+def _places(
+    image_dir: Paths, ann_dir: Paths | None, split_file: Paths | None, mask_dir: Paths | None
+) -> list[_Place]:
     """The parts of a data set; each argument is one path or as many as there are parts."""
-    images = _each(image_dir)
-    annotations = images if ann_dir is None else _each(ann_dir)
-    splits = [None] * len(images) if split_file is None else _each(split_file)
-    if not images or not len(images) == len(annotations) == len(splits):
+    images = each_path(image_dir)
+    annotations = images if ann_dir is None else each_path(ann_dir)
+    splits = [None] * len(images) if split_file is None else each_path(split_file)
+    masks = [None] * len(images) if mask_dir is None else each_path(mask_dir)
+    if not images or not len(images) == len(annotations) == len(splits) == len(masks):
         raise InputError(
-            "image_dir, ann_dir and split_file must be one path each, or lists of one length, got "
-            f"{len(images)}, {len(annotations)} and {len(splits)} paths"
+            "image_dir, ann_dir, split_file and mask_dir must be one path each, or lists of one "
+            f"length, got {len(images)}, {len(annotations)} and {len(splits)} paths, and of "
+            f"mask_dir {len(masks)}"
         )
-    return [_Place(*paths) for paths in zip(images, annotations, splits, strict=True)]
-
-
-def _each(paths: Paths) -> list[str]:
-    several = isinstance(paths, Sequence) and not isinstance(paths, str)
-    return [os.fspath(path) for path in (paths if several else [paths])]
+    return [_Place(*paths) for paths in zip(images, annotations, splits, masks, strict=True)]
 
 
 def _classes_of(files: Sequence[Path]) -> tuple[str, ...]:
@@ -91,31 +78,6 @@ def _xml_files(ann_dir: str) -> list[Path]:
             f"folder of VOC annotations {state}: {ann_dir!r} (looked for {folder.absolute()}). Set "
             "ann_dir to the folder of xml files, or add `--data shapes` to use drawn pictures"
         )
-    return files
-
-
-def _split_files(place: _Place) -> list[Path]:
-    """The xml files whose stems a split file lists (a second column, as in VOC, is ignored)."""
-    split_file = Path(str(place.split))
-    try:
-        lines = split_file.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        folder = split_file.parent
-        near = [p.name for p in folder.glob("*.txt")] if folder.is_dir() else []
-        raise InputError(
-            f"split file not found: {place.split!r} (looked for {split_file.absolute()})."
-            f"{did_you_mean(split_file.name, near)}"
-        ) from None
-    stems = [line.split()[0] for line in lines if line.strip()]
-    if not stems:
-        raise InputError(f"{split_file} lists no pictures; expected one name without suffix a line")
-    twice = [stem for stem, count in Counter(stems).items() if count > 1]
-    if twice:
-        raise InputError(f"{split_file} lists {twice[0]!r} twice")
-    files = [Path(place.annotations) / f"{stem}.xml" for stem in stems]
-    for file in files:
-        if not file.is_file():
-            raise InputError(f"{split_file} lists {file.stem!r}, but there is no {file}")
     return files
 
 
@@ -144,12 +106,37 @@ def _number(element: ElementTree.Element, tag: str, file: Path) -> float:
 
 
 def _read_size(root: ElementTree.Element, picture: Path, file: Path) -> tuple[int, int]:
-    """(width, height); from the picture itself where the xml has no size, or 0 x 0."""
+    """(width, height); from the picture itself where the xml has no whole size, or 0 x 0."""
     size = root.find("size")
-    if size is None:
+    texts = [None, None] if size is None else [size.findtext("width"), size.findtext("height")]
+    if not all(text and text.strip() for text in texts):
         return picture_size(picture)
+    assert size is not None
     width, height = int(_number(size, "width", file)), int(_number(size, "height", file))
     return (width, height) if width > 0 and height > 0 else picture_size(picture)
+
+
+def _read_masks(place: _Place, stem: str, size: tuple[int, int]) -> dict[int, dict[str, Any]]:
+    """Masks of a picture by the number of their object, from 1; {} where it has no mask picture."""
+    if place.masks is None:
+        return {}
+    file = Path(place.masks) / f"{stem}.png"
+    if not file.is_file():
+        return {}
+    labels = read_label_picture(file)
+    if labels.shape != size:
+        raise InputError(
+            f"{file} is {labels.shape[1]} x {labels.shape[0]} pixels (width x height), but its "
+            f"picture has {size[1]} x {size[0]}: they must be alike"
+        )
+    labels[labels == VOID] = 0
+    return masks_of(labels)
+
+
+def _is_difficult(item: ElementTree.Element) -> bool:
+    """Whether an object is marked; tools write 0, 1, true, false, Unspecified, or nothing."""
+    word = (item.findtext("difficult") or "0").strip().lower()
+    return word not in ("0", "", "false", "no", "unspecified")
 
 
 def _find_picture(
@@ -181,13 +168,21 @@ def _find_picture(
     )
 
 
+def _meet(a: Sequence[float], b: Sequence[float]) -> bool:
+    """Whether two boxes, x1 y1 x2 y2, have any area in common."""
+    wide = min(a[2], b[2]) > max(a[0], b[0])
+    return wide and min(a[3], b[3]) > max(a[1], b[1])
+
+
 @DATASETS.register_module()
-class VOCDataset(BaseDataset):
+class VOCDataset(PictureDataset):
     """Pictures with one Pascal VOC xml file each; gives the same records as `CocoDataset`.
 
     Objects marked `difficult` become regions that training and evaluation ignore. Boxes with
     xmax <= xmin or ymax <= ymin are dropped and counted in one line of the log. The `img_id` of a
-    picture is the stem of its xml. A size missing or 0 x 0 is read from the picture.
+    picture is the stem of its xml. A size that is missing, not whole or 0 x 0 is read from the
+    picture. With `mask_dir`, the k-th object of an xml has the pixels of value k as its mask, or
+    none where they lie outside its box; its box and area stay those of the xml.
     """
 
     def __init__(
@@ -202,6 +197,7 @@ class VOCDataset(BaseDataset):
         test_mode: bool = False,
         indices: int | Sequence[int] | None = None,
         min_size: float = 0,
+        mask_dir: Paths | None = None,
     ) -> None:
         """Read and check the annotations.
 
@@ -223,57 +219,53 @@ class VOCDataset(BaseDataset):
             indices: use the first (or with a negative number the last) so many pictures, or those
                 listed.
             min_size: in training, drop pictures whose shorter side is less, pixels.
+            mask_dir: folder of the mask pictures, e.g. VOC2012/SegmentationObject (or one for each
+                part). Pictures without one have no masks: choose a split of ImageSets/Segmentation.
 
         Raises:
             InputError: a fault of the files or arguments; the message names it.
         """
-        self.places = _places(image_dir, ann_dir, split_file)
-        self.classes = classes
+        self.places = _places(image_dir, ann_dir, split_file, mask_dir)
         self.one_based = one_based
-        self.keep_empty = keep_empty
-        self.min_size = min_size
-        self.tally = Tally()
-        super().__init__(
-            data_prefix={"img": ""},  # each record has its whole path
-            indices=indices,
-            pipeline=list(pipeline),
-            test_mode=test_mode,
-        )
+        self.masks_seen = self.masks_beside = 0
+        super().__init__(pipeline, classes, keep_empty, test_mode, indices, min_size)
 
     @property
     def source(self) -> str:
         """What messages call this data set."""
         return ", ".join(place.split or place.annotations for place in self.places)
 
-    def load_data_list(self) -> list[Record]:
-        """Records of all pictures, sorted by name or in the order of the split file."""
+    def read_records(self) -> tuple[tuple[str, ...], list[Record]]:
+        """Class names and records, sorted by name or in the order of the split file."""
         everything, chosen = [], []
         for place in self.places:
-            check_image_dir(place.pictures)
+            pictures = file_names(place.pictures)
             files = _xml_files(place.annotations)
             everything += files
-            chosen += [(place, files if place.split is None else _split_files(place))]
+            if place.split is not None:
+                files = files_of_split(place.split, place.annotations, ".xml")
+            chosen += [(place, pictures, files)]
         folders = ", ".join(place.annotations for place in self.places)
         names = select_classes(_classes_of(everything), self.classes, folders)
-        self._metainfo["classes"] = names
-        self._metainfo["has_masks"] = False
         records = []
-        for place, files in chosen:
-            pictures = {name.lower(): name for name in sorted(os.listdir(place.pictures))}
-            records += [self._read(file, place.pictures, pictures, names) for file in files]
-        ((name, count),) = Counter(record["img_id"] for record in records).most_common(1)
-        if count > 1:
-            raise InputError(f"{self.source}: {count} pictures are named {name!r}")
-        return records
+        for place, pictures, files in chosen:
+            records += [self._read(file, place, pictures, names) for file in files]
+        if 2 * self.masks_beside > self.masks_seen:
+            raise InputError(
+                f"{self.source}: {self.masks_beside} of {self.masks_seen} masks lie outside "
+                "their boxes. The k-th object of an xml must have the pixels of value k: is "
+                "mask_dir the folder SegmentationObject, not SegmentationClass?"
+            )
+        return names, records
 
     def _read(
-        self, file: Path, folder: str, pictures: dict[str, str], names: tuple[str, ...]
+        self, file: Path, place: _Place, pictures: dict[str, str], names: tuple[str, ...]
     ) -> Record:
         """One record.
 
         Args:
             file: the xml.
-            folder: of the pictures.
+            place: its folders.
             pictures: file names in the folder of pictures, by lower-case name.
             names: classes in label order.
 
@@ -281,7 +273,7 @@ class VOCDataset(BaseDataset):
             What `records` describes; `instances` may be empty.
         """
         root = _parse(file)
-        picture = _find_picture(root, file, pictures, folder)
+        picture = _find_picture(root, file, pictures, place.pictures)
         width, height = _read_size(root, picture, file)
         record: Record = {
             "img_path": str(picture),
@@ -290,47 +282,42 @@ class VOCDataset(BaseDataset):
             "width": width,
             "instances": [],
         }
-        for item in root.iter("object"):
-            name = _text(item, "name", file)
-            bndbox = item.find("bndbox")
-            if bndbox is None:
-                raise InputError(f"{file}: object {name!r} has no <bndbox>")
-            x1, y1, x2, y2 = (_number(bndbox, t, file) for t in ("xmin", "ymin", "xmax", "ymax"))
-            if name not in names:
-                continue
-            if x2 <= x1 or y2 <= y1:
-                # Tested before the shift below, which would turn a stray click into a 1 px object.
-                self.tally.empty += 1
-                continue
-            box = [x1 - 1, y1 - 1, x2, y2] if self.one_based else [x1, y1, x2, y2]
-            difficult = (item.findtext("difficult") or "0").strip() not in ("0", "")
-            instance = {
-                "label": names.index(name),
-                "area": None,
-                "iscrowd": 0,
-                "ignore": int(difficult),
-                "segmentation": None,
-            }
-            add_instance(record, box, instance, self.tally)
+        masks = _read_masks(place, file.stem, (height, width))
+        for k, item in enumerate(root.iter("object"), 1):
+            self._add(record, item, masks.get(k), names, file)
         return record
 
-    def filter_data(self) -> list[Record]:
-        """Records to use: all in test mode, else those that training can use."""
-        records = self.data_list
-        if not self.test_mode:
-            records = keep_for_training(records, self.keep_empty, self.min_size, self.tally)
-        summary = self.tally.summary(self.source, len(records), len(self._metainfo["classes"]))
-        check_count(len(records), self._indices, self.source, f" ({summary})")
-        print_log(summary, logger="current")
-        return records
-
-    def prepare_data(self, idx: int) -> Any:
-        """What the pipeline makes of record `idx`; an InputError of a transform passes through."""
-        info = self.get_data_info(idx)
-        info["test_mode"] = self.test_mode
-        info["has_masks"] = False
-        return self.pipeline(info)
-
-    def get_cat_ids(self, idx: int) -> list[int]:
-        """Labels in picture `idx`, for mmengine's `ClassBalancedDataset`."""
-        return [i["label"] for i in self.get_data_info(idx)["instances"] if is_object(i)]
+    def _add(
+        self,
+        record: Record,
+        item: ElementTree.Element,
+        mask: dict[str, Any] | None,
+        names: tuple[str, ...],
+        file: Path,
+    ) -> None:
+        """Append an `<object>` to its record, if it is of a class that is wanted."""
+        name = _text(item, "name", file)
+        bndbox = item.find("bndbox")
+        if bndbox is None:
+            raise InputError(f"{file}: object {name!r} has no <bndbox>")
+        x1, y1, x2, y2 = (_number(bndbox, t, file) for t in ("xmin", "ymin", "xmax", "ymax"))
+        if name not in names:
+            return
+        if x2 <= x1 or y2 <= y1:
+            # Tested before the shift below, which would turn a stray click into a 1 px object.
+            self.tally.empty += 1
+            return
+        box = [x1 - 1, y1 - 1, x2, y2] if self.one_based else [x1, y1, x2, y2]
+        if mask is not None:
+            self.masks_seen += 1
+            if not _meet(mask_box(mask), box):
+                self.masks_beside += 1
+                mask = None
+        instance = {
+            "label": names.index(name),
+            "area": None,
+            "iscrowd": 0,
+            "ignore": int(_is_difficult(item)),
+            "segmentation": mask,
+        }
+        add_instance(record, box, instance, self.tally)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from pycocotools import mask as coco_mask
 
 from cascadekit.datasets import VOCDataset, read_voc_classes
 from cascadekit.errors import InputError
@@ -82,10 +83,28 @@ def test_empty_boxes_are_dropped_and_counted(make, box):
     assert dataset.tally.empty == 1
 
 
-@pytest.mark.parametrize("size", ["", "<size><width>0</width><height>0</height></size>"])
+@pytest.mark.parametrize(
+    "size",
+    [
+        "",
+        "<size/>",
+        "<size><width>0</width><height>0</height></size>",
+        "<size><width>20</width></size>",
+        "<size><width></width><height>10</height></size>",
+    ],
+)
 def test_size_is_read_from_the_picture(make, size):
     info = make(xml(item(), size=size)).get_data_info(0)
     assert (info["width"], info["height"]) == (20, 10)
+
+
+@pytest.mark.parametrize(
+    ("word", "ignore"),
+    [("0", 0), ("1", 1), ("", 0), ("Unspecified", 0), ("false", 0), ("True", 1), (" 1 ", 1)],
+)
+def test_words_for_difficult(make, word, ignore):
+    dataset = make(xml(item(), item(more=f"<difficult>{word}</difficult>")))
+    assert [i["ignore"] for i in dataset.get_data_info(0)["instances"]] == [0, ignore]
 
 
 def test_parts_of_an_object_are_not_objects(make):
@@ -222,7 +241,7 @@ def without(tag):
         (without("ymin"), "<bndbox> has no <ymin>"),
         (without("xmax"), "<bndbox> has no <xmax>"),
         (without("ymax"), "<bndbox> has no <ymax>"),
-        (without("width"), "<size> has no <width>"),
+        (xml(item()).replace("<width>20", "<width>wide"), "<width> must be a number, got 'wide'"),
         (xml(item(name=" ")), "<object> has no <name>, or it is empty"),
         (xml(item(box=("left", 1, 5, 5))), "<xmin> must be a number, got 'left'"),
         (xml(), "leaves no picture"),
@@ -251,6 +270,62 @@ def test_missing_picture(tmp_path):
 def test_missing_folders(tmp_path, folder, message):
     with pytest.raises(InputError, match=message):
         VOCDataset(str(tmp_path / folder))
+
+
+@pytest.fixture
+def masked(tmp_path):
+    """a.xml has three objects; a.png the masks of the first two, b.xml no mask picture."""
+    for name in "ab":
+        picture(tmp_path / f"{name}.jpg")
+    boxes = [(3, 4, 12, 8), (14, 2, 18, 6), (1, 9, 5, 10)]
+    (tmp_path / "a.xml").write_text(xml(*(item(box=box) for box in boxes)))
+    (tmp_path / "b.xml").write_text(xml(item()))
+    (tmp_path / "masks").mkdir()
+
+    def build(labels, **arguments):
+        image = Image.fromarray(labels.astype(np.uint8), "P")
+        image.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0])  # as VOC's: indices into colours
+        image.save(tmp_path / "masks/a.png")
+        return VOCDataset(str(tmp_path), mask_dir=str(tmp_path / "masks"), **arguments)
+
+    return build
+
+
+def mask_picture():
+    labels = np.zeros((10, 20))
+    labels[3:8, 2:12] = 255  # the border that belongs to nobody
+    labels[4:7, 3:11] = 1
+    labels[2:6, 13:18] = 2
+    return labels
+
+
+def test_masks(masked):
+    dataset = masked(mask_picture())
+    assert dataset.metainfo["has_masks"] is True
+    a, b = (dataset.get_data_info(k)["instances"] for k in range(2))
+    bitmaps = [coco_mask.decode(i["segmentation"]) for i in a[:2]]
+    assert [bitmap.sum() for bitmap in bitmaps] == [3 * 8, 4 * 5]
+    assert bitmaps[0][4:7, 3:11].all()
+    assert a[0]["area"] == 50.0  # of the box, as the devkit counts
+    assert a[2]["segmentation"] is None and b[0]["segmentation"] is None
+    assert dataset.tally.no_mask == 2
+
+
+def test_a_mask_beside_its_box_is_none(masked):
+    labels = mask_picture()
+    labels[labels == 2] = 3  # the third object is elsewhere
+    a = masked(labels).get_data_info(0)["instances"]
+    assert [i["segmentation"] is None for i in a] == [False, True, True]
+
+
+def test_faults_of_masks(masked):
+    labels = mask_picture()
+    labels[labels == 2] = 3
+    labels[labels == 1] = 2
+    with pytest.raises(InputError, match=r"2 of 2 masks lie outside.*not SegmentationClass"):
+        masked(labels)
+    with pytest.raises(InputError, match=r"masks/a\.png is 20 x 9 pixels .* has 20 x 10"):
+        masked(mask_picture()[:9])
 
 
 def test_registered():
