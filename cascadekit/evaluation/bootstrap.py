@@ -77,8 +77,9 @@ class ApDistribution:
     num_images: int
 
     def band(self, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper ends (11,) of the middle `level` of the draws."""
-        return confidence(self.draws, level)
+        """Lower and upper ends (11,) of the middle `level` of the draws, about `values`."""
+        low, high = confidence(self.draws, level, self.values)
+        return low.clip(0, 1), high.clip(0, 1)
 
 
 @dataclass(frozen=True)
@@ -141,9 +142,10 @@ def bootstrap_ap(
     Raises:
         InputError: as `evaluate_coco`, or `rounds` is negative, or no such size.
 
-    Source: Efron's percentile bootstrap over images. An image drawn n times counts n times; its
-    copies rank side by side, so where detections of one image have equal scores their order is
-    that of one image, not of n. A class without objects in a draw is left out of its mean.
+    Source: Efron's percentile bootstrap over images, and `confidence` says how bands are moved. An
+    image drawn n times counts n times; its copies rank side by side, so where detections of one
+    image have equal scores their order is that of one image, not of n. A class without objects in
+    a draw is left out of its mean.
     """
     matches = match_detections(ground_truth, results, iou_type, max_dets, size)
     draws = draw_ap(matches, draw_images(matches.num_images, rounds, seed))
@@ -205,6 +207,7 @@ def compare_draws(a: ApDistribution, b: ApDistribution, level: float = LEVEL) ->
             f"{drawn_a} and {drawn_b}"
         )
     differences = b.draws - a.draws
+    # Not moved: of two APs the excess mostly cancels, and draws that are ties must stay ties.
     low, high = confidence(differences, level)
     known = ~np.isnan(differences)
     better = np.where(known, (differences > 0) + 0.5 * (differences == 0), 0).sum(0)
@@ -213,12 +216,17 @@ def compare_draws(a: ApDistribution, b: ApDistribution, level: float = LEVEL) ->
     return Comparison(b.values - a.values, low, high, share, level, a.num_images)
 
 
-def confidence(values: Any, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+def confidence(
+    values: Any, level: float = LEVEL, about: Any = None
+) -> tuple[np.ndarray, np.ndarray]:
     """The middle of draws.
 
     Args:
         values: (rounds, ...) numbers, a row per draw; nan is left out, rounds may be 0.
         level: share of the draws inside, in (0, 1).
+        about: of the shape of one draw: draws are moved so that this is their mean; None: they
+            stay. An AP of few objects comes out too high, for precision is read off at its
+            maximum, and draws, with fewer different images, once more by as much.
 
     Returns:
         Lower and upper ends, of the shape of one draw; nan where no draw is known.
@@ -234,8 +242,11 @@ def confidence(values: Any, level: float = LEVEL) -> tuple[np.ndarray, np.ndarra
     low, high = np.full(flat.shape[1], np.nan), np.full(flat.shape[1], np.nan)
     known = ~np.isnan(flat).all(0)  # without draws: none
     if known.any():
+        drawn = flat[:, known]
+        if about is not None:
+            drawn = drawn + np.reshape(about, -1)[known] - np.nanmean(drawn, 0)
         ends = ((1 - level) / 2, (1 + level) / 2)
-        low[known], high[known] = np.nanquantile(flat[:, known], ends, axis=0)
+        low[known], high[known] = np.nanquantile(drawn, ends, axis=0)
     return low.reshape(shape), high.reshape(shape)
 
 

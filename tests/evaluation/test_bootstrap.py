@@ -184,10 +184,32 @@ def test_confidence(values, level, low, high):
 def test_confidence_by_column():
     low, high = confidence([[0.0, np.nan], [1.0, np.nan]], 0.5)
     assert low == pytest.approx([0.25, np.nan], nan_ok=True)
+    moved = confidence([[0.0, np.nan], [1.0, np.nan]], 0.5, about=[0.6, 0.5])  # by 0.1
+    assert moved[0] == pytest.approx([0.35, np.nan], nan_ok=True)
     assert high == pytest.approx([0.75, np.nan], nan_ok=True)
     assert confidence(np.zeros((0, 3)))[0].shape == (3,)
     with pytest.raises(InputError, match="level must be between 0 and 1, got 95"):
         confidence([1.0], 95)
+
+
+def test_bands_lie_about_the_value():
+    """Draws of few objects have a higher AP than the images themselves; the band has not."""
+    data, results = random_case(11, images=12, classes=4)
+    drawn = bootstrap_ap(data, results)
+    excess = drawn.draws[:, 0].mean() - drawn.values[0]
+    assert excess > 0.005
+    plain_low, plain_high = confidence(drawn.draws[:, 0])
+    low, high = drawn.band()
+    assert low[0] == pytest.approx(plain_low - excess)
+    assert high[0] == pytest.approx(plain_high - excess)
+    assert (low <= drawn.values).all() and (drawn.values <= high).all()
+
+
+def test_bands_stay_fractions():
+    data = truth((0, A), (1, A), images=2)
+    low, high = bootstrap_ap(data, found((0, A, 0.9)), rounds=400).band()
+    # Draws are 0, 51/101 and 1; their mean is a bit above 51/101, so all move down.
+    assert low[0] == 0 and 0.95 < high[0] < 1
 
 
 def test_a_comparison():
