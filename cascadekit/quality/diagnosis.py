@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from rich.console import Console
 from rich.progress import track
 from torch import nn
 
@@ -125,7 +126,8 @@ def measure(
                 limit=max_images,
                 description="Stages, training pictures",
             )
-    errors = compute_stage_errors(recording, score_threshold)
+    with Console().status("Errors of each stage, and AP with each kind mended"):
+        errors = compute_stage_errors(recording, score_threshold)
     return Measurements(
         recording, errors, with_truth, trained_on, samples, no_samples, read_picture
     )

@@ -104,7 +104,7 @@ def _step(result: StageErrors, step: Transition) -> list[str]:
     by_score = int((result.flow.reasons[k][gone] == SCORE).sum())
     if by_score:
         text += f" ({by_score} of these only because the score falls below the threshold)"
-    if _by_chance(step.up, step.down):
+    if may_be_chance(step.up, step.down):
         text += "; so few more one way than the other that it may be chance"
     return [f"{text}."]
 
@@ -146,7 +146,7 @@ def _verdict(result: StageErrors) -> list[str]:
         f"{up} of {result.num_objects} objects are found or tightened, {down} lost or loosened"
     )
     if rise >= HELPED:
-        doubt = ", which may be chance" if _by_chance(up, down) else ""
+        doubt = ", which may be chance" if may_be_chance(up, down) else ""
         return [f"The later stages help: {change}{doubt}."]
     word = "hurt" if rise <= -HELPED else "do not help"
     worse = [f"{down} objects get worse beside {up} that get better"] if 2 * down >= up > 0 else []
@@ -187,11 +187,14 @@ def number_of_points(gain: float) -> str:
     return f"{100 * gain:.1f} points"
 
 
-def _by_chance(up: int, down: int) -> bool:
+def may_be_chance(up: int, down: int) -> bool:
     """Two-sided sign test: whether so uneven a split of up and down comes by chance."""
     n, k = up + down, min(up, down)
-    tail = sum(math.comb(n, i) for i in range(k + 1))
-    return 2 * tail >= CHANCE * 2**n
+    term = tail = 1  # n over i, and the sum of these
+    for i in range(k):
+        term = term * (n - i) // (i + 1)
+        tail += term
+    return 2 * tail * 100 >= round(100 * CHANCE) * 2**n
 
 
 def _capital(text: str) -> str:

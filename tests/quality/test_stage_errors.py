@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from cascadekit.errors import InputError
+from cascadekit.quality.stage_error_findings import may_be_chance
 from cascadekit.quality.stage_errors import (
     compute_stage_errors,
     object_flow_table,
@@ -157,6 +158,23 @@ def test_a_cascade_that_helps():
 def test_few_changes_may_be_chance():
     text = findings([LOOSE] * 10, [TIGHT_] * 2 + [LOOSE] * 8)
     assert "2 of 10 objects are found or tightened, 0 lost or loosened, which may be chance" in text
+
+
+@pytest.mark.parametrize(
+    ("up", "down", "expected"),
+    [
+        (0, 0, True),
+        (5, 0, True),  # 2 / 32 of all sequences of five
+        (6, 0, False),  # 2 / 64
+        (0, 6, False),
+        (8, 1, False),  # 2 * (1 + 9) / 512
+        (7, 2, True),  # 2 * (1 + 9 + 36) / 512
+        (10_100, 9_900, True),  # 1.4 standard deviations
+        (10_200, 9_800, False),  # 2.8
+    ],
+)
+def test_sign_test(up, down, expected):
+    assert may_be_chance(up, down) == expected
 
 
 def test_missed_by_the_proposals():
