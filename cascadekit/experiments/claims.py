@@ -80,8 +80,8 @@ C16 = Claim(
         _costs_little("the small FPN detector", "u05", "cascade", None, ()),
     ),
     "Time on CPU cores, the paper's on a GPU: what parallel arithmetic hides there shows here. "
-    "Full size is one measurement with a known error of a tenth, not an interval over seeds. It was "
-    "known before this margin was written, so the margin is a number of the paper.",
+    "Full size is one measurement with a known error of a tenth, not an interval over seeds. It "
+    "was known before this margin was written, so the margin is a number of the paper.",
 )
 
 CLAIMS: tuple[Claim, ...] = tuple(

@@ -14,7 +14,7 @@ from cascadekit.experiments.claim_parts import (
     difference,
     helps,
 )
-from cascadekit.experiments.curves import gain_between, gap_between, share_improved
+from cascadekit.experiments.curves import gain_between, gap_between
 
 # u of a detector -> its arm; from u up to the next u is where it should be the best regressor.
 BY_U = {0.5: "u05", 0.6: "u06", 0.7: "u07"}
@@ -28,9 +28,9 @@ def _curve(arm: str, stage: int = 1) -> Reading:
 
 
 def _improves(u: float, arm: str) -> Check:
-    share = Formula("share of inputs in bins that improve", share_improved, (_curve(arm),))
-    what = f"the u = {u:g} regressor improves most proposals"
-    return Check(what, share, 0.0, 50.0, "above", "most is more than half", "%")
+    worse = Reading(arm, "localisation", "stage1/share_worse")
+    what = f"the u = {u:g} regressor makes less than half of the proposals worse"
+    return Check(what, worse, 0.0, 50.0, "below", "to improve most is more than half", "%")
 
 
 def _best_near(u: float, other: float) -> Check:
@@ -53,9 +53,8 @@ C1 = Claim(
         *(_improves(u, arm) for u, arm in BY_U.items()),
         *(_best_near(u, other) for u in BY_U for other in BY_U if other != u),
     ),
-    'The curve bins proposals by input IoU; "improves" is said of bins. "About the IoU" is from u '
-    "to the next u: samples at u and above are what the regressor learns from. The three detectors "
-    "are fed by their own proposal networks.",
+    "Of val proposals with an IoU of 0.5 or more, fed by each detector's own proposal network. "
+    '"About the IoU" is from u to the next u: samples from u on are what a regressor learns from.',
 )
 
 

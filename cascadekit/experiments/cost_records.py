@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cascadekit.errors import InputError
-from cascadekit.experiments.checks import ResultSource
 
 FULL_SIZE = "full size"  # stands where results name a data set
 
@@ -42,22 +38,3 @@ def read_costs(folder: str | Path) -> dict[str, dict[str, float]]:
                 f"{file.name} holds no list of costs as tools/cost.py writes it: {error!r}"
             ) from None
     return found
-
-
-@dataclass(frozen=True)
-class WithCosts:
-    """Results, and beside them costs at full size.
-
-    Attributes:
-        results: of runs.
-        costs: detector -> values; one measurement, so seed 0.
-    """
-
-    results: ResultSource
-    costs: Mapping[str, Mapping[str, float]]
-
-    def values(self, arm: str, measure: str, data: str) -> Mapping[int, Any]:
-        """Seed -> what the measure gave."""
-        if data == FULL_SIZE and measure == "cost" and arm in self.costs:
-            return {0: self.costs[arm]}
-        return self.results.values(arm, measure, data)

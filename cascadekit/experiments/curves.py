@@ -1,33 +1,20 @@
 """Numbers read off a curve of means by IoU, as the measures `localisation` and `loss_by_iou` give.
 
-A curve is a dict: `edges` (B + 1), `mean` (B, None for an empty bin), `count` (B). Bins with few
-boxes are left out, so that single boxes decide nothing.
+A curve is a dict: `edges` (B + 1), `mean` (B, None for an empty bin), `count` (B), and perhaps
+`input`, the mean IoU of the boxes in each bin (B; else it is taken to be the bin's middle). Bins
+with few boxes are left out, so that single boxes decide nothing.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 FEW = 10  # boxes in a bin; as in the plots of the instruments
 Curve = Mapping[str, Any]
-
-
-def share_improved(curve: Curve) -> float:
-    """Share of the boxes that lie in bins where the mean output IoU is above the bin's middle.
-
-    Args:
-        curve: of output IoU by input IoU.
-
-    Returns:
-        A fraction; nan where no bin has enough boxes.
-    """
-    bins = _bins(curve)
-    total = sum(count for _, _, count in bins)
-    better = sum(count for middle, mean, count in bins if mean > middle)
-    return better / total if total else math.nan
 
 
 def gain_between(curve: Curve, low: float, high: float) -> float:
@@ -41,12 +28,15 @@ def gain_between(curve: Curve, low: float, high: float) -> float:
     Returns:
         IoU; nan where no such bin has enough boxes.
     """
-    inside = [mean - middle for middle, mean, _ in _bins(curve) if low <= middle < high]
+    inside = [b.mean - b.input for b in _bins(curve) if low <= b.middle < high]
     return math.fsum(inside) / len(inside) if inside else math.nan
 
 
 def gap_between(first: Curve, second: Curve, low: float, high: float) -> float:
-    """How far one curve is above another between two IoUs.
+    """How far one curve is above another between two IoUs, measured from the diagonal.
+
+    Inside a bin one curve's boxes may come in a little better than the other's; counted from the
+    diagonal this makes no difference.
 
     Args:
         first: a curve.
@@ -57,22 +47,30 @@ def gap_between(first: Curve, second: Curve, low: float, high: float) -> float:
     Returns:
         Mean difference over the bins that have enough boxes in both; nan where there is none.
     """
-    other = {middle: mean for middle, mean, _ in _bins(second)}
+    other = {b.middle: b.mean - b.input for b in _bins(second)}
     inside = [
-        mean - other[middle]
-        for middle, mean, _ in _bins(first)
-        if low <= middle < high and middle in other
+        b.mean - b.input - other[b.middle]
+        for b in _bins(first)
+        if low <= b.middle < high and b.middle in other
     ]
     return math.fsum(inside) / len(inside) if inside else math.nan
 
 
-def _bins(curve: Curve) -> list[tuple[float, float, float]]:
-    """(middle, mean, count) of the bins with enough boxes."""
+@dataclass(frozen=True)
+class _Bin:
+    """A bin with enough boxes; its middle is rounded, so that equal bins have equal ones."""
+
+    middle: float
+    input: float
+    mean: float
+
+
+def _bins(curve: Curve) -> list[_Bin]:
     edges, means, counts = (curve.get(key) or () for key in ("edges", "mean", "count"))
-    # Rounded, so that curves with the same edges have the same middles.
     middles = [round((a + b) / 2, 6) for a, b in pairwise(edges)]
+    inputs = curve.get("input") or middles
     return [
-        (middle, mean, count)
-        for middle, mean, count in zip(middles, means, counts, strict=False)
+        _Bin(middle, middle if given is None else given, mean)
+        for middle, given, mean, count in zip(middles, inputs, means, counts, strict=False)
         if mean is not None and math.isfinite(mean) and count >= FEW
     ]

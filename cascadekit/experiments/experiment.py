@@ -26,8 +26,8 @@ ORDER = (
     *("table11", "suggestion", "cost"),
 )
 LAYOUTS = (
-    *("ap_table", "ap_curves", "localisation", "loss_by_iou", "histograms", "spread"),
-    *("matrix", "recall", "pictures", "masks", "suggestion"),
+    *("pictures", "localisation", "loss_by_iou", "ap_curves", "histograms", "spread", "matrix"),
+    *("gains", "suggestion", "table"),
 )
 
 
@@ -67,6 +67,7 @@ class Experiment:
         paper: row label -> printed numbers, one per column, None where not known.
         scale: what our numbers are multiplied with to be in the paper's unit.
         digits: decimals of the cells.
+        gain: how a row is compared with the one that it is beside, "difference" or "ratio".
         claims: ids of the ledger that this experiment bears on.
         data: names of the data sets of the small budget.
         note: what is different at the small budget.
@@ -82,6 +83,7 @@ class Experiment:
     paper: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     scale: float = 100.0
     digits: int = 1
+    gain: str = "difference"
     claims: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
     note: str = ""
@@ -143,6 +145,7 @@ def _row(file: str, label: str, said: Mapping[str, Any]) -> Row:
 
 def _check(file: str, experiment: Experiment) -> None:
     """Raise where a file contradicts itself."""
+    check_word(f"{file}: gain", experiment.gain, ("difference", "ratio"))
     for layout in experiment.layout:
         check_word(f"{file}: layout", layout, LAYOUTS)
     labels = [row.label for row in experiment.rows]

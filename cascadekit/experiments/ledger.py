@@ -52,7 +52,7 @@ class ClaimVerdict:
             return f"{OPEN} (not run)"
         if len({part.verdict for part in self.by_data}) == 1:
             return f"{self.verdict} ({', '.join(part.data for part in self.by_data)})"
-        parts = "; ".join(f"{part.data}: {_short(part.verdict)}" for part in self.by_data)
+        parts = "; ".join(f"{part.data}: {short(part.verdict)}" for part in self.by_data)
         return f"{self.verdict} ({parts})"
 
 
@@ -149,8 +149,19 @@ def _planned(check: Check, data: str, plan: Plan | None) -> bool:
     return all(data in plan.get(arm, ()) for arm in check.arms())
 
 
-def _short(verdict: str) -> str:
-    return {HOLDS: "holds", FAILS: "does not", OPEN: "not decided"}[verdict]
+def short(verdict: str) -> str:
+    """A verdict for the cell of a table."""
+    return {HOLDS: "holds", FAILS: "does not hold", OPEN: "not decided"}[verdict]
+
+
+def plural(verdict: str) -> str:
+    """A verdict of several claims: "3 hold"."""
+    return {HOLDS: "hold", FAILS: "do not hold", OPEN: "are not decided at this budget"}[verdict]
+
+
+def where(each: ClaimVerdict) -> str:
+    """The data sets to write after a verdict, in brackets, with a space before."""
+    return f" {each.summary().removeprefix(each.verdict).strip()}"
 
 
 def ledger_json(ledger: Ledger) -> list[dict[str, Any]]:

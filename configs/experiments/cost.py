@@ -25,9 +25,10 @@ arms = {
     "small FPN": dict(arm="u05", cost=""),
     "small FPN, cascade": dict(arm="cascade", cost="", beside="small FPN"),
 }
-layout = ["ap_table"]
+layout = ["table", "gains"]
 columns = {"s / picture": "seconds_per_image", "GFLOP": "gflop"}
 scale = 1.0
+gain = "ratio"
 digits = 3
 paper = {
     "Faster R-CNN (VGG)": (0.075, None),

@@ -11,7 +11,7 @@ arms = {
     "u = 0.7": dict(arm="u07", pictures="", scores="final/bbox"),
     "Cascade R-CNN": dict(arm="cascade", pictures="", scores="final/bbox"),
 }
-layout = ["pictures", "ap_table"]
+layout = ["pictures", "table"]
 columns = ["AP", "AP50", "AP70", "AP90"]
 paper = {
     "u = 0.5": (34.9, None, None, None),

@@ -23,7 +23,7 @@ arms = {
         beside="u = 0.5",
     ),
 }
-layout = ["localisation", "loss_by_iou", "ap_curves", "ap_table"]
+layout = ["localisation", "loss_by_iou", "ap_curves", "table"]
 columns = ["AP", "AP50", "AP60", "AP70", "AP80", "AP90"]
 paper = {
     "u = 0.5": (34.9, 57.0, 51.9, 43.6, 29.7, 7.1),

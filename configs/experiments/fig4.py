@@ -11,7 +11,7 @@ arms = {
     "stage 2": dict(arm="cascade", samples="stage2"),
     "stage 3": dict(arm="cascade", samples="stage3"),
 }
-layout = ["histograms"]
+layout = ["histograms", "table"]
 columns = {">= 0.5": "share50", ">= 0.6": "share60", ">= 0.7": "share70", ">= u": "share_u"}
 paper = {
     "stage 1": (16.7, 8.0, 2.9, 16.7),

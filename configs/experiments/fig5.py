@@ -11,7 +11,7 @@ arms = {
     "stage 2": dict(arm="cascade", samples="stage2"),
     "stage 3": dict(arm="cascade", samples="stage3"),
 }
-layout = ["spread"]
+layout = ["spread", "table"]
 columns = {
     "std x": "std/0",
     "std y": "std/1",

@@ -13,7 +13,7 @@ arms = {
     "u = 0.6, cascade's proposals": dict(arm="u06", swap="cascade2", beside="u = 0.6"),
     "u = 0.7, cascade's proposals": dict(arm="u07", swap="cascade3", beside="u = 0.7"),
 }
-layout = ["ap_curves", "ap_table"]
+layout = ["ap_curves", "table", "gains"]
 columns = ["AP", "AP50", "AP60", "AP70", "AP80", "AP90"]
 paper = {
     "u = 0.5": (34.9, None, None, None, None, None),

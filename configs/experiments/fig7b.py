@@ -16,7 +16,7 @@ arms = {
 }
 for _u in ("0.5", "0.6", "0.7"):
     arms[f"u = {_u}"]["beside"] = f"u = {_u}, no ground truth"
-layout = ["ap_curves", "ap_table"]
+layout = ["ap_curves", "table", "gains"]
 columns = ["AP", "AP50", "AP60", "AP70", "AP80", "AP90"]
 paper = {
     "u = 0.5": (39.4, None, None, None, None, None),

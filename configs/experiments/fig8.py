@@ -13,7 +13,7 @@ arms = {
     for _head in (1, 2, 3)
     for _stage in (1, 2, 3)
 }
-layout = ["ap_curves", "matrix", "ap_table"]
+layout = ["ap_curves", "matrix", "table"]
 columns = ["AP", "AP50", "AP60", "AP70", "AP80", "AP90"]
 _unknown = (None,) * 5
 paper = {

@@ -9,7 +9,7 @@ arms = {
     "u = 0.7": dict(arm="integral", scores="3/bbox", beside="u = 0.5"),
     "ensemble": dict(arm="integral", scores="1~3/bbox", beside="u = 0.5"),
 }
-layout = ["ap_curves", "ap_table"]
+layout = ["ap_curves", "table"]
 columns = ["AP", "AP50", "AP60", "AP70", "AP80", "AP90"]
 paper = {
     "u = 0.5": (35.4, None, None, None, None, None),

@@ -11,7 +11,7 @@ arms = {
     "default cascade": dict(arm="cascade", scores="final/bbox", beside="one stage"),
     "suggested cascade": dict(arm="suggested", scores="final/bbox", beside="default cascade"),
 }
-layout = ["suggestion", "ap_table"]
+layout = ["suggestion", "table", "gains"]
 columns = ["AP", "AP50", "AP60", "AP70", "AP80", "AP90"]
 data = ["shapes", "cards"]
 note = "The suggestion is made before the default cascade is trained, from the training set alone."

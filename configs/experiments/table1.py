@@ -9,7 +9,7 @@ arms = {
     "Integral loss": dict(arm="integral", scores="final/bbox", beside="FPN+ baseline"),
     "Cascade R-CNN": dict(arm="cascade", scores="final/bbox", beside="FPN+ baseline"),
 }
-layout = ["ap_table", "ap_curves"]
+layout = ["table", "ap_curves"]
 columns = ["AP", "AP50", "AP60", "AP70", "AP80", "AP90"]
 paper = {
     "FPN+ baseline": (34.9, 57.0, 51.9, 43.6, 29.7, 7.1),

@@ -9,7 +9,7 @@ arms = {
     "R50-GN": dict(arm="mask_gn", scores="final"),
     "R50-GN, cascade": dict(arm="mask_gn_cascade", scores="final", beside="R50-GN"),
 }
-layout = ["ap_table"]
+layout = ["table", "gains"]
 columns = {
     "box AP": "bbox/AP",
     "box AP50": "bbox/AP50",

@@ -9,7 +9,7 @@ arms = {
     "R-FCN (R50)": dict(arm="rfcn", scores="final/bbox"),
     "R-FCN (R50), cascade": dict(arm="rfcn_cascade", scores="final/bbox", beside="R-FCN (R50)"),
 }
-layout = ["ap_table"]
+layout = ["table", "gains"]
 columns = ["AP", "AP50", "AP75"]
 paper = {
     "AlexNet": (29.4, 63.2, 23.7),

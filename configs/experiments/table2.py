@@ -10,7 +10,7 @@ arms = {
     "stages 1~2": dict(arm="cascade", scores="1~2/bbox", beside="stage 2"),
     "stages 1~3": dict(arm="cascade", scores="1~3/bbox", beside="stage 3"),
 }
-layout = ["ap_table", "ap_curves"]
+layout = ["table", "ap_curves"]
 columns = ["AP", "AP50", "AP60", "AP70", "AP80", "AP90"]
 paper = {
     "stage 1": (35.5, 57.2, 52.4, 44.1, 30.5, 8.1),

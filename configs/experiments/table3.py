@@ -10,7 +10,7 @@ arms = {
     "both (decay)": dict(arm="cascade", scores="final/bbox", beside="neither"),
     "both (avg)": dict(arm="cascade_avg", scores="final/bbox", beside="both (decay)"),
 }
-layout = ["ap_table"]
+layout = ["table", "gains"]
 columns = ["AP", "AP50", "AP60", "AP70", "AP80", "AP90"]
 paper = {
     "neither": (36.8, 57.8, 52.9, 45.4, 32.0, 10.7),

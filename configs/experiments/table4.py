@@ -10,7 +10,7 @@ arms = {
     "4 stages (1~3)": dict(arm="cascade4", scores="1~3/bbox", beside="3 stages (1~3)"),
     "4 stages (1~4)": dict(arm="cascade4", scores="1~4/bbox", beside="3 stages (1~3)"),
 }
-layout = ["ap_table"]
+layout = ["table", "gains"]
 columns = ["AP", "AP50", "AP60", "AP70", "AP80", "AP90"]
 paper = {
     "1 stage": (34.9, 57.0, 51.9, 43.6, 29.7, 7.1),

@@ -13,7 +13,7 @@ arms = {
     "FPN+ (R50)": dict(arm="fpn_plus", scores="final/bbox"),
     "FPN+ (R50), cascade": dict(arm="fpn_plus_cascade", scores="final/bbox", beside="FPN+ (R50)"),
 }
-layout = ["ap_table"]
+layout = ["table", "gains"]
 columns = {
     "AP": "AP",
     "AP50": "AP50",

@@ -18,7 +18,7 @@ arms = {
         arm="resnet_cascade", scores="final/bbox", beside="another backbone"
     ),
 }
-layout = ["ap_table"]
+layout = ["table", "gains"]
 columns = {
     "AP": "AP",
     "AP50": "AP50",

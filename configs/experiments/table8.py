@@ -9,7 +9,7 @@ arms = {
     "cascade, stage 2": dict(arm="cascade", recall="stage2", beside="cascade, stage 1"),
     "cascade, stage 3": dict(arm="cascade", recall="stage3", beside="cascade, stage 2"),
 }
-layout = ["recall"]
+layout = ["table", "gains"]
 columns = {
     "AR1k": "AR1000",
     "AR100": "AR100",

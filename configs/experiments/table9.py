@@ -9,7 +9,7 @@ arms = {
     "strategy (c)": dict(arm="mask_c", scores="final/segm", beside="Mask R-CNN"),
     "strategy (d)": dict(arm="mask_d", scores="final/segm", beside="Mask R-CNN"),
 }
-layout = ["masks", "ap_table"]
+layout = ["table", "gains"]
 columns = ["AP", "AP50", "AP60", "AP70", "AP80", "AP90"]
 paper = {
     "Mask R-CNN": (33.9, 55.8, None, None, None, None),

@@ -13,8 +13,9 @@ from cascadekit.experiments.checks import (
     look_up,
     number_of,
 )
+from cascadekit.experiments.results import Result, Results
 from cascadekit.experiments.statistics import FAILS, HOLDS, OPEN
-from tests.experiments.made_up import Made, Record, scores
+from tests.experiments.made_up import scores
 
 A, B = (Reading(arm, "scores", "final/bbox/AP") for arm in ("a", "b"))
 
@@ -130,7 +131,7 @@ def test_formulas():
 
 def test_formulas_take_whole_curves():
     values = {"stage1": {"mean": [0.5, 0.7]}}
-    made = Made(tuple(Record("a", "shapes", "small", s, "localisation", values) for s in (0, 1)))
+    made = Results(tuple(Result("a", "shapes", "small", s, "localisation", values) for s in (0, 1)))
     last = Formula("last", lambda c: c["mean"][-1], (Reading("a", "localisation", "stage1"),))
     result = evaluate(check(left=last, right=0.5, unit="IoU"), made, "shapes")
     assert result.by_seed == pytest.approx({0: 0.2, 1: 0.2})

@@ -10,7 +10,7 @@ title = "T"
 source = "Table 0"
 question = "Why?"
 arms = {"one": dict(arm="a", scores="final/bbox"), "two": dict(arm="b", cost="", beside="one")}
-layout = ["ap_table"]
+layout = ["table"]
 columns = ["AP", "AP50"]
 paper = {"one": (1.0, None)}
 """
@@ -39,7 +39,7 @@ def test_a_choice_keeps_the_papers_order():
 def test_what_a_file_says(tmp_path):
     found = load_experiment(write(tmp_path, TEXT))
     assert found.name == "table0" and found.columns == {"AP": "AP", "AP50": "AP50"}
-    assert found.layout == ("ap_table",) and found.paper == {"one": (1.0, None)}
+    assert found.layout == ("table",) and found.paper == {"one": (1.0, None)}
     assert found.rows[0].reads == {"scores": "final/bbox"} and found.rows[1].beside == "one"
     assert found.measures() == {"a": ("scores",), "b": ("cost",)}
 
@@ -54,7 +54,7 @@ def test_given_rows_are_not_measured(tmp_path):
     [
         ('title = "T"', "", "table0.py: title is missing"),
         ("question", "qestion", "no key 'qestion' here. Did you mean 'question'"),
-        ("ap_table", "ap_tabel", "layout must be one of .* Did you mean 'ap_table'"),
+        ('"table"', '"tabel"', "layout must be one of .* Did you mean 'table'"),
         ('arm="a", ', "", "row 'one' names no arm"),
         ('beside="one"', 'beside="won"', "beside must be one of one, two"),
         ("(1.0, None)", "(1.0,)", "row 'one' has 1 numbers, but there are 2 columns"),

@@ -5,10 +5,11 @@ import json
 import pytest
 
 from cascadekit.experiments.checks import Check, Claim, Reading
-from cascadekit.experiments.cost_records import FULL_SIZE, WithCosts, read_costs
+from cascadekit.experiments.cost_records import FULL_SIZE, read_costs
 from cascadekit.experiments.ledger import judge, ledger_json
+from cascadekit.experiments.report import with_costs
 from cascadekit.experiments.statistics import FAILS, HOLDS, OPEN
-from tests.experiments.made_up import Made, scores
+from tests.experiments.made_up import joined, scores
 
 
 def beats(left, right, **more):
@@ -22,8 +23,8 @@ BASE = [0.4, 0.4, 0.4]
 
 
 def verdict(shapes, cards=None, plan=None):
-    records = scores(shapes, "shapes").records + scores(cards or {}, "cards").records
-    return judge([BOTH], Made(records), ["shapes", "cards"], plan).verdicts[0]
+    results = joined(scores(shapes, "shapes"), scores(cards or {}, "cards"))
+    return judge([BOTH], results, ["shapes", "cards"], plan).verdicts[0]
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,7 @@ def test_every_data_set():
     assert verdict(good, good).summary() == "holds (shapes, cards)"
     # One data set refutes it.
     found = verdict(good, {**good, "a": DOWN})
-    assert found.summary() == "does not hold (shapes: holds; cards: does not)"
+    assert found.summary() == "does not hold (shapes: holds; cards: does not hold)"
     found = verdict(good, {**good, "a": FLAT})
     assert found.summary() == "not decided at this budget (shapes: holds; cards: not decided)"
 
@@ -76,7 +77,7 @@ def test_costs_at_full_size(tmp_path):
     seconds = [Reading(arm, "cost", "seconds_per_image") for arm in ("cascade_base", "base")]
     check = Check("cheap", *seconds, 1.4, "below", "a test", "x", error=1.1, data=(FULL_SIZE,))
     claim = Claim("C16", "It is cheap.", "Table 6", (check, beats("a", "b")))
-    results = WithCosts(scores({"a": UP, "b": BASE}), read_costs(tmp_path))
+    results = with_costs(scores({"a": UP, "b": BASE}), tmp_path)
     found = judge([claim], results, ["shapes", FULL_SIZE]).verdicts[0]
     # Each data set has the statements that are about it, and no others.
     assert [(p.data, len(p.checks), p.verdict) for p in found.by_data] == [
