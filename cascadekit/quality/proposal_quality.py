@@ -122,7 +122,8 @@ def compute_proposal_quality(
         samples: what the detector's stages saw in training; preferred where both are given.
         stages: T, of the cascade.
         target: wanted share of positives.
-        sampling: how stage 1 draws from a recording; None: 512 rois, a quarter positive, u = .5.
+        sampling: how stage 1 draws from a recording; None: as the samples were drawn, or else 512
+            rois, a quarter positive, u = .5.
 
     Returns:
         The report; without images, stages or rois it has nan in place of shares.
@@ -134,7 +135,7 @@ def compute_proposal_quality(
         raise InputError(
             f"expected at least one stage and a target in ]0, 1[, got {stages} and {target:g}"
         )
-    drawn_by = sampling or Sampling()
+    drawn_by = sampling or (Sampling() if samples is None else Sampling.of(samples))
     arrivals, left, spread = stages_of(recording, samples, drawn_by, stages)
     curves = tuple(share_curve(a, s) for a, s in zip(arrivals, spread, strict=True))
     first = _first_u(samples, drawn_by)
@@ -316,14 +317,14 @@ def _supported(result: ProposalQuality) -> str:
 
 def _warnings(result: ProposalQuality) -> list[str]:
     """What of the suggestion is not measured, or rests on little."""
-    found = []
+    found: list[str] = []
     guessed = [str(c.stage + 1) for c in result.choices if c.basis == EXTRAPOLATED]
     if guessed:
         how = "measured here" if result.left_basis == MEASURED else "assumed as in the paper"
         found.append(
-            f"Stage{'s' * (len(guessed) > 1)} {' and '.join(guessed)}: extrapolated. No regressor "
-            f"has been trained for them; the last one before leaves {result.left:.2f} of a box's "
-            f"error ({how})."
+            f"Stage{'s' * (len(guessed) > 1)} {' and '.join(guessed)}: extrapolated, since not all "
+            f"regressors before have been trained; the last one known leaves {result.left:.2f} of "
+            f"a box's error ({how})."
         )
     for c in result.choices:
         if not c.enough:

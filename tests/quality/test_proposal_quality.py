@@ -69,6 +69,13 @@ def test_samples_and_their_own_first_threshold():
     assert math.isnan(result.choices[0].share_low)  # nobody knows which image they are from
 
 
+def test_a_recording_is_drawn_from_as_the_samples_were():
+    # Two images with 8 rois each, a quarter positive: the recording's 40 are drawn so too.
+    samples = makers.sample_recording([makers.samples([0.6] * 4 + [0.1] * 12)], num_images=2)
+    result = compute_proposal_quality(detector(), samples, stages=2)
+    assert [c.rois_per_image for c in result.curves] == pytest.approx([8, 8 - 2 / 11])
+
+
 def test_sampling_counts():
     # 20 rois, at most 5 positive: 10 proposals and the copy of the object share 5 places.
     result = compute_proposal_quality(detector(), stages=1, sampling=Sampling(20, 0.25, 0.5))
