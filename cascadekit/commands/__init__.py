@@ -24,6 +24,7 @@ COMMANDS = {
     "cost": "cost",
     "prune-fc": "prune_fc",
     "convert": "convert_checkpoint",
+    "convert-dataset": "convert_dataset",
     "export": "export",
     "reproduce": "reproduce",
     "env": "env",

@@ -21,9 +21,10 @@ def add_data(parser: argparse.ArgumentParser, what: str) -> None:
     """`--data` and `--images`."""
     parser.add_argument(
         "--data",
-        metavar="NAME|ANN.json|FOLDER",
+        metavar="NAME|FILE|FOLDER",
         help=f"{what} this instead of the config's data: shapes (drawn, no download), coco, "
-        "a COCO json or a folder with VOC xml files; its classes are set everywhere",
+        "or a file or folder of COCO, VOC, KITTI, CityPersons, WiderFace or label pictures, with "
+        ":SPLIT for one of its splits (docs/data.md); its classes are set everywhere",
     )
     parser.add_argument("--images", metavar="FOLDER", help="its pictures [beside the annotations]")
 

@@ -1,0 +1,98 @@
+"""Write any of our data sets as one COCO json."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.dataset import BaseDataset
+
+from cascadekit.datasets.records import Record
+from cascadekit.errors import InputError
+
+# What has a place of its own in a COCO annotation; the rest goes along under its own name.
+KNOWN = ("bbox", "label", "area", "iscrowd", "ignore", "segmentation")
+DIGITS = 6  # of coordinates: x2 - x1 of decimal numbers has a tail of noise
+
+
+def coco_dict(dataset: BaseDataset, image_root: str) -> dict[str, Any]:
+    """A data set as COCO's dict.
+
+    Args:
+        dataset: in test mode, so that it has every picture; records as `records` describes.
+        image_root: folder that `file_name`s are relative to.
+
+    Returns:
+        `images`, `annotations`, `categories`. Pictures keep whole-number ids; others get 1, 2, ...
+        and have theirs as `name`. Annotations have `ignore` beside `iscrowd`, and what a format
+        knows more of an object (`truncated`, `visible_ratio`, ...) under its own name; other
+        readers skip it. A region that several classes ignore is there once for each.
+
+    Raises:
+        InputError: a picture is not below `image_root`.
+    """
+    records = [dataset.get_data_info(i) for i in range(len(dataset))]
+    numbered = all(isinstance(record["img_id"], int) for record in records)
+    classes = dataset.metainfo["classes"]
+    ids = dataset.metainfo.get("category_ids") or range(1, len(classes) + 1)
+    images, annotations = [], []
+    for position, record in enumerate(records, 1):
+        number = record["img_id"] if numbered else position
+        images.append(_image(record, number, image_root))
+        for instance in record["instances"]:
+            entry = _annotation(instance, ids[instance["label"]])
+            annotations.append({"id": len(annotations) + 1, "image_id": number, **entry})
+    categories = [{"id": int(k), "name": name} for k, name in zip(ids, classes, strict=True)]
+    return {"images": images, "annotations": annotations, "categories": categories}
+
+
+def _image(record: Record, number: int, root: str) -> dict[str, Any]:
+    name = os.path.relpath(record["img_path"], root).replace(os.sep, "/")
+    if name.startswith("../"):
+        raise InputError(f"{record['img_path']} is not below {root}, the folder of all pictures")
+    image = {"id": number, "file_name": name, "width": record["width"], "height": record["height"]}
+    return image if record["img_id"] == number else {**image, "name": record["img_id"]}
+
+
+def _annotation(instance: Mapping[str, Any], category: int) -> dict[str, Any]:
+    x1, y1, x2, y2 = instance["bbox"]
+    entry = {
+        "category_id": int(category),
+        "bbox": [round(v, DIGITS) for v in (x1, y1, x2 - x1, y2 - y1)],
+        "area": round(instance["area"], DIGITS),
+        "iscrowd": instance["iscrowd"],
+        "ignore": instance["ignore"],
+    }
+    if instance["segmentation"] is not None:
+        entry["segmentation"] = instance["segmentation"]
+    return {**entry, **{k: v for k, v in instance.items() if k not in KNOWN}}
+
+
+def picture_root(image_dirs: Sequence[str]) -> str:
+    """The folder that all pictures of a data set are below."""
+    return os.path.commonpath([os.path.abspath(folder) for folder in image_dirs])
+
+
+def write_json(value: Any, target: str | os.PathLike[str]) -> None:
+    """Write json under a passing name, then rename: readers see the whole file or none.
+
+    Args:
+        value: what json can hold.
+        target: file to write; its folder is made if needed.
+
+    Raises:
+        InputError: the file cannot be written there.
+    """
+    path = Path(target)
+    passing = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        passing.write_text(json.dumps(value, allow_nan=False), encoding="utf-8")
+        os.replace(passing, path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error}") from None
+    finally:
+        passing.unlink(missing_ok=True)
