@@ -324,8 +324,9 @@ def verdict(gain: Comparison) -> str:
         gain: one that is `known`.
 
     Returns:
-        "a gain of 4.3 points (+2.1 to +6.5 with 95 % confidence over images), clear at IoU
-        0.70 to 0.95".
+        "a gain of 4.3 points (+2.1 to +6.5 with 95 % confidence over images), clearly better at
+        IoU 0.70 to 0.95". Each threshold is judged by itself: of ten that do not differ, one may
+        seem to by chance.
     """
     difference = gain.difference[0]
     ends = interval(gain.low[0], gain.high[0], signed=True)
@@ -335,12 +336,13 @@ def verdict(gain: Comparison) -> str:
         words = f"a {'gain' if difference > 0 else 'loss'} of {size} points ({confidence})"
     else:
         shown = number(100 * difference, 1, signed=True)
-        words = f"no clear difference ({shown} points, {confidence})"
+        words = f"no clear difference on the whole ({shown} points, {confidence})"
     better = threshold_runs(gain.signs[1:] > 0)
     worse = threshold_runs(gain.signs[1:] < 0)
     parts = [f"{word} at IoU {where}" for word, where in (("better", better), ("worse", worse))]
     clear = [part for part, where in zip(parts, (better, worse), strict=True) if where]
-    return f"{words}, clearly {' and '.join(clear)}" if clear else words
+    joint = ", clearly" if gain.signs[0] else ", but clearly"
+    return f"{words}{joint} {' and '.join(clear)}" if clear else words
 
 
 def threshold_runs(chosen: np.ndarray) -> str:
