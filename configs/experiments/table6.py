@@ -38,6 +38,6 @@ claims = ["C13"]
 data = ["shapes", "cards"]
 note = (
     "EfficientNet-Lite0 is the backbone of all three; VGG's place has one map of stride 16 with "
-    "RoIPool. The rows with ResNet-101 have no small counterpart. What cascades cost is in "
-    "[cost](cost.md)."
+    "RoIPool. The rows with ResNet-101 have no small counterpart. What cascades cost has a page of "
+    "its own."
 )
