@@ -91,7 +91,10 @@ def diagnose(
     measured = measure(
         detector, loader, train_loader, max_images, read_picture, no_samples, score_threshold, seed
     )
-    return build_report(measured, title, facts)
+    named = dict(facts or {})
+    if getattr(detector.roi_head, "mask_head", None) is not None:
+        named["Measured"] = "boxes; the masks are not looked at"
+    return build_report(measured, title, named)
 
 
 def measure(

@@ -112,8 +112,9 @@ def pictures_section(measured: Measurements) -> Section:
 
 def curves_section(measured: Measurements) -> Section:
     """Instrument 5."""
-    names = {choice: row_label(choice) for choice in measured.errors.choices}
+    names = {choice: row_label(choice).capitalize() for choice in measured.errors.choices}
     result = compute_ap_curves(choices_of(measured.recording, names))
+    found = ap_curves_findings(result)
     return Section(
         "ap_curves",
         "AP by IoU threshold",
@@ -121,7 +122,7 @@ def curves_section(measured: Measurements) -> Section:
         "to a strict one (paper, Figure 2c). A cascade should gain at the strict end.",
         (Picture(plot_ap_curves(result), "AP by IoU threshold, with bands over images."),),
         (ap_curves_table(result),),
-        ap_curves_findings(result),
+        (*found[-1:], *found[:-1]),  # the final answer first
         result,
     )
 

@@ -113,6 +113,7 @@ def test_every_kind_of_detector(kind, tiny, tmp_path):
     expected = {"pictures", "stage_matrix"} if kind == "one stage" else set()
     expected |= set() if one_head else {"cascade_forecast"}
     assert skipped | {"pictures"} == expected | {"pictures"}  # there may be nothing to show
+    assert ("Measured" in report.facts) == (kind == "cascade with masks")
     assert bool(report.notes) == (kind in ("iterative", "integral"))
     assert report.facts["Pictures"] == "3, with 2 objects that count"
 
