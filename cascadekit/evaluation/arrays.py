@@ -66,6 +66,29 @@ def row_numbers(value: Any, count: int, where: str) -> np.ndarray:
     return _fitting(_doubles(value, where), count, where)
 
 
+def row_doubles(value: Any, count: int, where: str) -> np.ndarray:
+    """One number per box that is compared with a protocol's limit, so it must be as the file says.
+
+    Args:
+        value: (N,) numbers, not in single or half precision.
+        count: N.
+        where: name of the value, for the message.
+
+    Returns:
+        (N,) float64.
+
+    Raises:
+        InputError: as `row_numbers`, or an array or tensor of float32 or float16.
+    """
+    kind = str(getattr(value, "dtype", ""))
+    if kind.endswith(("float32", "float16")):
+        raise InputError(
+            f"{where} must be in double precision, got {kind}, in which 0.3 is more than 0.3 and "
+            "0.65 less than 0.65: convert the file's numbers to float64, not to float32 first"
+        )
+    return row_numbers(value, count, where)
+
+
 def row_flags(value: Any, count: int, where: str) -> np.ndarray:
     """One yes or no per box.
 

@@ -19,7 +19,13 @@ from typing import Any
 import numpy as np
 
 from cascadekit.errors import InputError, check_word
-from cascadekit.evaluation.arrays import box_rows, check_pairs, row_names, row_numbers
+from cascadekit.evaluation.arrays import (
+    box_rows,
+    check_pairs,
+    row_doubles,
+    row_names,
+    row_numbers,
+)
 from cascadekit.evaluation.box_overlap import areas, cover_of, intersections, iou_of
 
 CLASSES = ("car", "pedestrian", "cyclist")
@@ -61,8 +67,8 @@ class KittiTruth:
     Attributes:
         names: N class names, in any case; "DontCare" marks regions.
         boxes: (N, 4) xyxy in pixels of the file; N may be 0.
-        truncated: (N,) share outside the picture, 0..1; give doubles, as read: 0.3 in float32 is
-            more than 0.3.
+        truncated: (N,) share outside the picture, 0..1. Doubles: 0.3 in float32 is more than 0.3,
+            so arrays of float32 are refused.
         occluded: (N,) 0..3; -1 for regions.
     """
 
@@ -203,7 +209,7 @@ def _checked(
         KittiTruth(
             _lower(row_names(truth.names, n, f"truths[{i}].names")),
             boxes,
-            row_numbers(truth.truncated, n, f"truths[{i}].truncated"),
+            row_doubles(truth.truncated, n, f"truths[{i}].truncated"),
             row_numbers(truth.occluded, n, f"truths[{i}].occluded"),
         ),
         KittiDetections(

@@ -28,6 +28,7 @@ from cascadekit.evaluation.arrays import (
     box_rows,
     check_ious,
     check_pairs,
+    row_doubles,
     row_flags,
     row_numbers,
 )
@@ -68,7 +69,7 @@ class PersonTruth:
 
     Attributes:
         boxes_xywh: (N, 4) full boxes in pixels of the file; N may be 0.
-        visible: (N,) visible area / full area.
+        visible: (N,) visible area / full area, doubles: 0.65 in float32 is less than 0.65.
         ignored: (N,) bool: riders, sitting and other persons, groups and ignore regions.
     """
 
@@ -181,7 +182,7 @@ def _picture(i: int, truth: PersonTruth, found: ScoredBoxes) -> _Picture:
     sizes = rows[:, 2] * rows[:, 3]  # of the file's numbers: x + w - x is not always w
     return _Picture(
         heights=boxes[:, 3],
-        visible=row_numbers(truth.visible, len(boxes), f"truths[{i}].visible"),
+        visible=row_doubles(truth.visible, len(boxes), f"truths[{i}].visible"),
         ignored=row_flags(truth.ignored, len(boxes), f"truths[{i}].ignored"),
         found_heights=rows[:, 3],
         scores=scores,

@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
+import torch
 
 from cascadekit.errors import InputError
 from cascadekit.evaluation.arrays import (
     box_rows,
     check_ious,
     check_pairs,
+    row_doubles,
     row_flags,
     row_names,
     row_numbers,
@@ -57,6 +59,20 @@ def test_rows_fit_the_boxes():
     for value in (["a"], "ab"):
         with pytest.raises(InputError, match="x must be 2 class names"):
             row_names(value, 2, "x")
+
+
+def test_single_precision_is_refused_where_a_limit_is_met():
+    # 0.3 in float32 is 0.30000001, above the limit; 0.65 is 0.64999998, below it.
+    assert float(np.float32(0.3)) > 0.3 and float(np.float32(0.65)) < 0.65
+    assert row_doubles([0.3], 1, "x")[0] == 0.3
+    assert row_doubles(np.array([0, 1]), 2, "x").dtype == np.float64
+    for kind in (np.float32, np.float16):
+        with pytest.raises(InputError, match="x must be in double precision, got float"):
+            row_doubles(np.array([0.3], kind), 1, "x")
+    with pytest.raises(InputError, match=r"double precision, got torch\.float32"):
+        row_doubles(torch.tensor([0.3]), 1, "x")
+    with pytest.raises(InputError, match=r"x must be \(2,\)"):
+        row_doubles([0.3], 2, "x")
 
 
 def test_pairs_and_thresholds():

@@ -46,6 +46,15 @@ def test_pairs_by_hand(other, extra, shared, iou, cover):
     assert (row.item(), overlap.item()) == (0, pytest.approx(iou, abs=1e-15))
 
 
+def test_two_points_share_nothing():
+    # 0 / 0 is 0, and NumPy does not warn.
+    point = boxes([3, 3, 3, 3])
+    inter = intersections(point, point)
+    with np.errstate(all="raise"):
+        assert iou_of(inter, areas(point), areas(point)).item() == 0
+        assert cover_of(inter, areas(point)).item() == 0
+
+
 def test_no_boxes():
     none, one = boxes(), boxes(UNIT)
     assert intersections(none, one).shape == (0, 1) and intersections(one, none).shape == (1, 0)

@@ -199,7 +199,7 @@ def test_matching_by_hand(objects, detections, name, level, expected, devkit):
         (A, 0.31, 0, ("hard",)),
         (A, 0.50, 0, ("hard",)),
         (A, 0.51, 0, ()),
-        # What float32 makes of 0.3 is above it, and so it must be: readers hand over doubles.
+        # What float32 makes of 0.3 is above it.
         (A, float(np.float32(0.3)), 0, ("hard",)),
         # Heights: 40.1 is easy, 39.9 is not, 25.1 is moderate, 24.9 nothing.
         ([0, 0, 100, 40.1], 0.0, 0, ("easy", "moderate", "hard")),
@@ -449,6 +449,12 @@ def test_names_of_the_results():
             [found(), found()],
             "2017",
             r"truths\[1\].truncated must be \(1,\), one per box, got \(0,\)",
+        ),
+        (
+            [KittiTruth(["Car"], [A], np.array([0.3], np.float32), [0])],
+            [found()],
+            "2017",
+            r"truths\[0\].truncated must be in double precision, got float32",
         ),
         ([KittiTruth([], [A], [0], [0])], [found()], "2017", r"truths\[0\].names must be 1 class"),
         ([KittiTruth(["Car"], [A], [0], [None])], [found()], "2017", r"truths\[0\].occluded"),

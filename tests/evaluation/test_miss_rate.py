@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 
+import numpy as np
 import pytest
 
 from cascadekit.errors import InputError
@@ -299,6 +300,12 @@ def test_names_of_the_results():
             [found()],
             {},
             r"truths\[0\].ignored must be True or False for each box",
+        ),
+        (
+            [PersonTruth([A], np.array([0.65], np.float32), [0])],
+            [found()],
+            {},
+            r"truths\[0\].visible must be in double precision, got float32",
         ),
         ([PersonTruth([A], [], [0])], [found()], {}, r"truths\[0\].visible must be \(1,\)"),
         (
