@@ -8,7 +8,8 @@ Cascade R-CNN authors, whose evaluator honours `ignore`.
 
 Followed though it surprises: AP of 2007 reads precision at recalls i x 0.1 in doubles, and
 3 x 0.1, 6 x 0.1 and 7 x 0.1 are a little more than 0.3, 0.6 and 0.7. A class whose recall ends at
-exactly 3 of 5 has nothing at the point 0.6.
+exactly 3 of 5 has nothing at the point 0.6. An IoU of exactly the threshold is enough, as in the
+devkit; the widespread Python port of it wants more.
 
 Where we differ: equal scores rank in the order of images and rows (the devkit's sort leaves them in
 that of its file), precision of 0 / 0 counts as 0 (the devkit's AP of 2007 may become nan), and a
