@@ -83,12 +83,12 @@ def run(args: argparse.Namespace) -> None:
 
 def _choose(config: Config, detector: nn.Module, data: str | None, images: str | None) -> None:
     """Put `--data` in: its val split, and the train split of a set that has one."""
-    from cascadekit.data_choice import NAMES, choose_data
+    from cascadekit.data_choice import choose_data, has_validation
 
     if data is None:
         return
-    named = data if data in NAMES else None
-    choose_data(config, named, None, data, images, classes=detector.classes)
+    whole = data if has_validation(data) else None
+    choose_data(config, whole, images, data, images, classes=detector.classes)
 
 
 def _check_classes(detector: nn.Module, loader: DataLoader) -> None:
