@@ -29,11 +29,18 @@ class Drawing:
         name: of the file, without ending.
         figure: to be saved.
         caption: sentences below it.
+        photo: it shows pictures.
     """
 
     name: str
     figure: Figure
     caption: str
+    photo: bool = False
+
+    @property
+    def file(self) -> str:
+        """Name of the file."""
+        return f"{self.name}.jpg" if self.photo else f"{self.name}.png"
 
 
 @dataclass(frozen=True)

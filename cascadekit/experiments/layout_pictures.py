@@ -114,7 +114,7 @@ def _grid(
         "number is the IoU with the best object of the same class. The pictures were chosen by "
         "their ground truth alone."
     )
-    return Drawing(name, figure, caption)
+    return Drawing(name, figure, caption, photo=True)
 
 
 def _fitted(image: np.ndarray) -> tuple[float, float]:
@@ -202,7 +202,7 @@ def _rising(
         outline_truth(axes, _scaled(box, scale))
         outline(axes, _scaled(shifted(box, quality), scale), _grade(quality), 2.0)
     caption = f"What an IoU looks like: an object of {data} (dashed) and boxes moved off it."
-    return [Drawing(name, figure, caption)]
+    return [Drawing(name, figure, caption, photo=True)]
 
 
 def _area(box: Sequence[float]) -> float:

@@ -30,7 +30,7 @@ from cascadekit.experiments.report_pages import (
 from cascadekit.experiments.results import Result, Results, save_results
 from cascadekit.experiments.run_facts import minutes_of, planned_data, run_facts
 from cascadekit.experiments.runs import read_json
-from cascadekit.experiments.small_png import save_small
+from cascadekit.experiments.small_files import save_small
 
 REMARKS = "remarks.json"
 # Drive letters, or a folder of the system, a home or a project: what a report must not name.
@@ -98,12 +98,12 @@ def write_report(
     for name, experiment in chosen.items():
         page = lay_out(experiment, view)
         for drawing in page.drawings:
-            save_small(drawing.figure, folder / FIGURES / f"{drawing.name}.png")
+            save_small(drawing.figure, folder / FIGURES / drawing.file)
         verdicts = [v for v in ledger.verdicts if v.claim.name in experiment.claims]
         text = experiment_page(page, verdicts, minutes[name], remarks.get(name, ""))
         _write(folder / page_name(name), text)
         pages.append(page)
-        files += [page_name(name), *(f"{FIGURES}/{d.name}.png" for d in page.drawings)]
+        files += [page_name(name), *(f"{FIGURES}/{d.file}" for d in page.drawings)]
     _write(folder / LEDGER, ledger_page(ledger, _pages_of(chosen), remarks))
     facts = run_facts(results)
     text = index_page(pages, ledger, facts, budget, without_paths(hardware), minutes)
@@ -232,7 +232,7 @@ def _drop_old_figures(
     folder: Path, experiments: Mapping[str, Experiment], files: Sequence[str]
 ) -> None:
     """Delete figures of these experiments that this report does not show."""
-    for file in (folder / FIGURES).glob("*.png"):
+    for file in (folder / FIGURES).iterdir():
         known = file.stem.split("_")[0] in experiments
-        if known and f"{FIGURES}/{file.name}" not in files:
+        if known and file.suffix in (".png", ".jpg") and f"{FIGURES}/{file.name}" not in files:
             file.unlink()

@@ -46,7 +46,7 @@ def experiment_page(
         parts += ["## Verdicts", _claim_lines(claims)]
     if remark:
         parts += ["## Remark, written after the results", remark]
-    shown = [f"![{d.name}]({FIGURES}/{d.name}.png)\n\n*{d.caption}*" for d in page.drawings]
+    shown = [f"![{d.name}]({FIGURES}/{d.file})\n\n*{d.caption}*" for d in page.drawings]
     if shown:
         parts += ["## Figures", *shown]
     if page.tables:

@@ -33,5 +33,6 @@ claims = ["C4"]
 data = ["shapes", "cards"]
 note = (
     "As in the paper, samples below the stage's u are left out. Part of the shrinking is that cut "
-    "itself: even a useless regressor would show some. So the spread without the cut is given too."
+    "itself: stage 1's own samples, cut at the later u, show how much. So the spread of those, and "
+    "of all samples, is given too."
 )

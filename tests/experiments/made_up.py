@@ -153,6 +153,7 @@ def _samples(arm: str, shift: float, random: Any) -> dict[str, Any]:
             "num_samples": 30000,
             "mean": [0.002, 0.001, 0.01, 0.02],
             "std": [s * factor for s in std],
+            "std_first_cut": [s * (1 - 0.15 * k) * factor for s in STDS[0]],
             "std_uncut": [s * (1 + 0.3 * k) * factor for s in std],
             "edges": edges,
             "histogram": [round(30000 * shares[0] / 100 * b / sum(bars)) for b in bars],
