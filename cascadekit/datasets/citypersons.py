@@ -75,14 +75,14 @@ class CityPersonsDataset(PictureDataset):
             InputError: a fault of the files or arguments; the message names it.
         """
         self.image_dir = image_dir
-        self.ann_file = ann_file
+        self.ann_path = ann_file  # BaseDataset has an ann_file of its own
         self.ignore_classes = ignore_classes
         super().__init__(pipeline, classes, keep_empty, test_mode, indices, min_size)
 
     @property
     def source(self) -> str:
         """What messages call this data set."""
-        return os.fspath(self.ann_file)
+        return os.fspath(self.ann_path)
 
     def read_records(self) -> tuple[tuple[str, ...], list[Record]]:
         """Class names and records, in the order of the annotations."""
@@ -98,7 +98,7 @@ class CityPersonsDataset(PictureDataset):
         if both:
             raise InputError(f"{both[0]!r} is in classes and in ignore_classes: choose one")
         self._metainfo["category_ids"] = tuple(LABELS.index(name) for name in names)
-        pictures = read_citypersons(self.ann_file)
+        pictures = read_citypersons(self.ann_path)
         return names, [self._record(picture, names, ignored) for picture in pictures]
 
     def _record(self, picture: PersonPicture, names: tuple[str, ...], ignored: set[str]) -> Record:
@@ -135,7 +135,7 @@ class CityPersonsDataset(PictureDataset):
                 return path
         known = [p.name for p in folder.iterdir() if p.is_dir()]
         raise InputError(
-            f"{self.ann_file} has {name!r}, but there is neither {tries[0]} nor {tries[1].name} in "
+            f"{self.ann_path} has {name!r}, but there is neither {tries[0]} nor {tries[1].name} in "
             f"{folder}: is image_dir that of the same split (folders there: "
             f"{', '.join(sorted(known)[:5]) or 'none'})?{did_you_mean(name.split('_')[0], known)}"
         )

@@ -63,12 +63,13 @@ def runs_by_label(labels: np.ndarray) -> dict[int, list[int]]:
     values = flat[starts]
     order = np.argsort(values, kind="stable")  # runs of one object together, in their order
     order = order[values[order] != 0]
-    numbers, first = np.unique(values[order], return_index=True)
+    numbers, sizes = np.unique(values[order], return_counts=True)
+    stops = np.cumsum(sizes)
     found = {}
-    for number, part in zip(numbers.tolist(), np.split(order, first[1:]), strict=True):
+    for number, size, stop in zip(numbers.tolist(), sizes, stops, strict=True):
+        part = order[stop - size : stop]
         edges = np.stack([starts[part], ends[part]], 1).ravel()
-        counts = np.diff(edges, prepend=0, append=flat.size)
-        found[number] = counts.tolist()
+        found[number] = np.diff(edges, prepend=0, append=flat.size).tolist()
     return found
 
 

@@ -78,20 +78,20 @@ class WiderFaceDataset(PictureDataset):
             InputError: a fault of the files or arguments; the message names it.
         """
         self.image_dir = image_dir
-        self.ann_file = ann_file
+        self.ann_path = ann_file  # BaseDataset has an ann_file of its own
         self.subset_dir = subset_dir
         super().__init__(pipeline, classes, keep_empty, test_mode, indices, min_size)
 
     @property
     def source(self) -> str:
         """What messages call this data set."""
-        return os.fspath(self.ann_file)
+        return os.fspath(self.ann_path)
 
     def read_records(self) -> tuple[tuple[str, ...], list[Record]]:
         """Class names and records, in the order of the annotations."""
         check_image_dir(self.image_dir)
         names = select_classes(CLASSES, self.classes, "WiderFace")
-        pictures = read_widerface(self.ann_file)
+        pictures = read_widerface(self.ann_path)
         subsets = None if self.subset_dir is None else read_subsets(self.subset_dir)
         return names, [self._record(picture, subsets) for picture in pictures]
 
@@ -134,7 +134,7 @@ class WiderFaceDataset(PictureDataset):
             if rows is None or (len(rows) and not 0 <= rows.min() <= rows.max() < len(chosen)):
                 state = "not there" if rows is None else f"row {int(rows.max()) + 1} is listed"
                 raise InputError(
-                    f"the {subset} list in {self.subset_dir} does not fit {self.ann_file}: picture "
+                    f"the {subset} list in {self.subset_dir} does not fit {self.ann_path}: picture "
                     f"{picture.name} has {len(chosen)} rows, {state}. The lists are of the val set"
                 )
             chosen[rows] = True
