@@ -8,8 +8,8 @@ tightness is rewarded. All three can be seen before a cascade is trained:
 1. headroom: AP50 minus AP, which is what AP could gain if every box found were tight;
 2. scatter: boxes of one object that differ by where they started. Moving each to its object's mean
    box says what AP that costs (`object_consensus.py`);
-3. looseness: how far the mean boxes lie from the labels, beyond what the scatter accounts for
-   (`label_looseness.py`), and on how many objects even a perfect detector could then reach IoU 0.9.
+3. looseness: how far the mean boxes lie from the labels, beyond what the scatter accounts for, as
+   a share of the whole error (`label_looseness.py`).
 
 The verdict is "help" if 1 and 2 leave something to gain and 3 does not stand in the way, "labels"
 if 3 does, "little" if there is nothing to gain, and "unclear" if a band crosses its limit or there
@@ -113,7 +113,7 @@ def compute_cascade_forecast(
         gathered=score(toward_consensus(recording)) if usable else scores,
         consensus=consensus,
         held_out=compute_looseness(consensus),
-        trained_on=None if trained_on is None else compute_looseness(compute_consensus(trained_on)),
+        trained_on=None if trained_on is None else _learned(trained_on),
         with_truth=None if with_truth is None else score(with_truth),
         quality=quality,
     )
@@ -132,6 +132,10 @@ def compute_cascade_forecast(
         agreement=_middle(consensus.agreement),
         consensus=_middle(consensus.consensus),
     )
+
+
+def _learned(trained_on: Recording) -> Looseness:
+    return compute_looseness(compute_consensus(trained_on), trained_on=True)
 
 
 def _verdict(votes: dict[str, str]) -> str:
