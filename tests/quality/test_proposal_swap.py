@@ -25,7 +25,7 @@ def started_from(name, proposals, detected, objects=(OBJECT,), n=1):
     """A recording whose proposals and detection have these IoUs (percent) with the object."""
     image = makers.image(
         makers.truth(objects),
-        [makers.stage([IOU[p] for p in proposals])],
+        [makers.stage([IOU[p] for p in proposals], [OBJECT] * len(proposals))],
         {"1": makers.found([IOU[d] for d in detected])},
     )
     return replace(makers.recording([image] * n), proposals=name)

@@ -118,7 +118,7 @@ def test_heads_without_a_regressor(regressor):
         stage = makers.stage([OBJECT], [BOX[72]], logits=logits, head=head)
         stages.append(replace(stage, boxes_by_head={0: makers.boxes_of([BOX[72]])[:, None]}))
     # The second one without any boxes of its own, as when heads are not all run.
-    stages[1] = replace(stages[1], boxes_by_head={})
+    stages[1] = replace(stages[1], boxes_by_head={}, output_boxes=makers.boxes_of([BOX[92]]))
     image = makers.image(makers.truth([OBJECT]), stages)
     result = compute_stage_matrix(makers.recording([image], ious=(0.5, 0.6)), regressor, rounds=0)
     assert result.borrowed and "Heads without a regressor" in result.stated
