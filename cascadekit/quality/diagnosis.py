@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import track
 from torch import nn
 
+from cascadekit.evaluation.stage_table import row_label
 from cascadekit.quality.collect import record_samples, record_stages
 from cascadekit.quality.diagnosis_stages import (
     curves_section,
@@ -163,7 +164,7 @@ def _facts(recording: Recording, samples: SampleRecording | None) -> dict[str, s
         "Training pictures": "none" if samples is None else str(samples.num_images),
         "Classes": ", ".join(recording.classes),
         "Stages": stages or "none recorded",
-        "Answer": f"the choice {recording.final!r} of stages, from {recording.proposals} proposals",
+        "Answer": f"{row_label(recording.final)}, starting from {recording.proposals}",
     }
 
 

@@ -73,7 +73,7 @@ def errors_section(measured: Measurements) -> Section:
             Picture(
                 plot_object_flow(result.flow),
                 "Each band is a number of objects. Green: tight, orange: loose, grey: missed. "
-                "The first column shows what the proposals reach, whatever their class.",
+                "The first column shows the best proposal of each object, whatever its rank.",
             ),
         ),
         (

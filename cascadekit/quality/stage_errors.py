@@ -295,7 +295,8 @@ def object_flow_table(result: StageErrors) -> Table:
     header = ("", "found", "tightened", "loosened", "lost", "still tight", "still loose")
     note = (
         f"Tight: a detection of the right class with IoU {tight:g} or more; loose: {found:g} or "
-        f"more; score {result.score_threshold:g} or more. Proposals: best box of any class."
+        f"more; score {result.score_threshold:g} or more. Of proposals the best box counts, "
+        "whatever its class and rank, so what stage 1 loosens or loses it may only have ranked lower."
     )
     return Table("Objects from stage to stage", (*header, "still missed"), tuple(rows), (note,))
 
@@ -308,7 +309,7 @@ def plot_stage_errors(result: StageErrors) -> Figure:
     marks = result.thresholds
     titles = [f"detections at IoU {t:g}" for t in marks]
     gained = [f"AP gained if mended, IoU {t:g}" for t in marks] if _has_gains(result) else []
-    figure, axes = new_plots([*titles, *gained], columns=len(marks), size=(460, 330))
+    figure, axes = new_plots([*titles, *gained], columns=len(marks), size=(500, 330))
     names = [column_label(choice) for choice in result.choices]
     for axis, t in zip(axes, marks, strict=False):
         counts = [result.at(choice, t) for choice in result.choices]
@@ -337,6 +338,7 @@ def _has_gains(result: StageErrors) -> bool:
 def _finish(axis: Axes, any_counts: bool) -> None:
     """A line at 0, numbers of objects without a sign; a word where there is nothing."""
     axis.axhline(0, color=INK, linewidth=points(1))
+    axis.set_xlim(-0.6, max(0.6, len(axis.get_xticks()) - 1) + 0.6)  # a lone bar stays narrow
     axis.grid(axis="x", visible=False)
     axis.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
     if not any_counts:
