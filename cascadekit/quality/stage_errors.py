@@ -296,7 +296,8 @@ def object_flow_table(result: StageErrors) -> Table:
     note = (
         f"Tight: a detection of the right class with IoU {tight:g} or more; loose: {found:g} or "
         f"more; score {result.score_threshold:g} or more. Of proposals the best box counts, "
-        "whatever its class and rank, so what stage 1 loosens or loses it may only have ranked lower."
+        "whatever its class and rank, so what stage 1 loosens or loses it may only have ranked "
+        "lower."
     )
     return Table("Objects from stage to stage", (*header, "still missed"), tuple(rows), (note,))
 
