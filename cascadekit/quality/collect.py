@@ -73,7 +73,7 @@ def record_stages(
             for b, (sample, info) in enumerate(zip(samples, infos, strict=True)):
                 found = {name: _in_file(per[b], info) for name, per in chosen.items()}
                 recorded = tuple(_stages_of(stages, b, info))
-                images.append(ImageRecord(info, _truth(sample, info), recorded, found))
+                images.append(ImageRecord(info, truth_of(sample, info), recorded, found))
     return Recording(
         classes=_classes(detector, loader),
         stage_ious=tuple(float(assigner.pos_iou) for assigner in head.assigner),
@@ -221,7 +221,7 @@ def _stages_of(stages: Sequence[StageOutput], b: int, info: ImageInfo) -> Iterat
         scores = logits[stage.head].softmax(1)[:, :-1].amax(1)
 
 
-def _truth(sample: Any, info: ImageInfo) -> Truth:
+def truth_of(sample: Any, info: ImageInfo) -> Truth:
     """Ground truth of one data sample, from the data set's own records."""
     if "instances" not in sample.metainfo:
         raise InputError(
