@@ -5,9 +5,18 @@ import json
 import pytest
 from mmengine import Config
 
-from cascadekit.data_choice import choose_data, classes_of, dataset_config
+from cascadekit import data_choice
+from cascadekit.data_choice import (
+    NamedData,
+    choose_data,
+    classes_of,
+    dataset_config,
+    has_validation,
+    parse_data,
+)
 from cascadekit.datasets.shapes import CLASSES
 from cascadekit.errors import InputError
+from tests.datasets import makers
 
 
 def write_coco(path, names):
@@ -179,3 +188,114 @@ def test_a_config_without_validation_keeps_none(tmp_path):
     choose_data(ours, "shapes")
     assert ours.val_dataloader is None
     assert ours.test_dataloader.dataset.split == "val"
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("gone", (None, "gone", None)),
+        ("gone:train", (None, "gone:train", None)),  # no such folder: all of it is the path
+        ("kitti:gone", ("kitti", "gone", None)),
+        ("{}", (None, "{}", None)),
+        ("{}:train", (None, "{}", "train")),
+        ("kitti:{}", ("kitti", "{}", None)),
+        ("kitti:{}:train", ("kitti", "{}", "train")),
+        ("{}/a:b", (None, "{}/a:b", None)),  # is there as it stands
+    ],
+)
+def test_parts_of_a_name(tmp_path, name, parts):
+    (tmp_path / "a:b").mkdir()
+    kind, path, split = parts
+    wanted = NamedData(kind, path.format(tmp_path), split)
+    assert parse_data(name.format(tmp_path)) == wanted
+
+
+SETS = {
+    "kitti": (
+        lambda root: makers.kitti(root, splits={"train": ["000000"], "val": ["000002"]}),
+        ("Car", "Pedestrian", "Cyclist"),
+    ),
+    "labels": (makers.label_set, ("object",)),
+    "voc": (lambda root: makers.voc(root, {"train": ["a"], "val": ["b"]}), ("cat", "dog")),
+}
+
+
+@pytest.mark.parametrize("kind", SETS)
+def test_a_folder_with_splits(tmp_path, kind):
+    """It trains on one split, validates on the other, and the class count follows."""
+    make, classes = SETS[kind]
+    ours = config()
+    choose_data(ours, str(make(tmp_path)))
+    assert ours.model.num_classes == len(classes)
+    train, val = ours.train_dataloader.dataset, ours.val_dataloader.dataset
+    assert train.type == val.type and train.pipeline == ["kept"] and val.test_mode
+    differ = {key for key in (*train, *val) if train.get(key) != val.get(key)}
+    assert differ <= {"split", "split_file", "min_size", "test_mode", "classes"}
+    assert {"split", "split_file"} & differ
+    assert val.classes == list(classes)
+    assert ours.val_cfg is not None
+
+
+def test_a_split_named(tmp_path):
+    root = str(SETS["voc"][0](tmp_path))
+    ours = config()
+    choose_data(ours, f"voc:{root}:all")
+    assert "split_file" not in ours.train_dataloader.dataset
+    assert ours.val_dataloader is None  # who names a split names what to validate on
+    assert not has_validation(f"{root}:train") and has_validation(root)
+    chosen = dataset_config(f"{root}:val", None, "train", None)
+    assert chosen["split_file"] == f"{root}/ImageSets/Main/val.txt"
+
+
+def test_a_folder_without_splits_does_not_validate(tmp_path):
+    assert not has_validation(str(makers.voc(tmp_path)))
+
+
+def test_what_was_found_is_said(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(data_choice, "print_log", lambda text, logger: said.append(text))
+    root = SETS["kitti"][0](tmp_path)
+    dataset_config(str(root), None, "val", None)
+    assert said == [f"--data {root}: KITTI object (image_2, label_2), split val of all, train, val"]
+
+
+@pytest.mark.parametrize("form", ["folder", "faces"])
+def test_sets_of_one_class(tmp_path, form):
+    if form == "folder":
+        makers.city_pictures(tmp_path)
+        makers.city_folder(tmp_path)
+    else:
+        makers.wider_pictures(tmp_path, "train")
+        makers.wider_text(tmp_path / "wider_face_split/wider_face_train_bbx_gt.txt")
+    ours = config()
+    choose_data(ours, str(tmp_path))
+    assert ours.model.num_classes == 1
+
+
+def test_pictures_elsewhere(tmp_path):
+    root = makers.kitti(tmp_path)
+    chosen = dataset_config(str(root), "photos", "train", None)
+    assert chosen["image_dir"] == "photos" and chosen["label_dir"].endswith("label_2")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("{}:vall", "has no split 'vall', it has: all, train, val. Did you mean 'val'"),
+        ("kitti:{}", "has no data in a format known here as kitti"),
+    ],
+)
+def test_faults_of_a_choice(tmp_path, name, message):
+    root = SETS["voc"][0](tmp_path)
+    with pytest.raises(InputError, match=rf"^--data .*{message}"):
+        dataset_config(name.format(root), None, "train", None)
+
+
+def test_a_choice_that_is_not_plain(tmp_path):
+    """Two json files whose names say nothing: the message shows how to name one."""
+    for name in ("a", "b"):
+        write_coco(tmp_path / f"{name}.json", ["cat"])
+    with pytest.raises(
+        InputError, match=rf"plainly for train; choose one of a, b: --data {tmp_path}:a"
+    ):
+        dataset_config(str(tmp_path), None, "train", None)
