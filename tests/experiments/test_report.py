@@ -16,7 +16,7 @@ from cascadekit.experiments.statistics import HOLDS
 from tests.experiments.made_up import joined, scores, suite
 
 COSTS = Path(__file__).parents[2] / "docs" / "cost"
-NAMES = ("table1", "fig1", "cost")
+NAMES = ("table1", "cost")
 
 
 def some():
@@ -56,7 +56,7 @@ def broken_links(folder):
 def test_its_files(folder):
     names = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
     assert {"index.md", "ledger.md", "results.json", *(f"{n}.md" for n in NAMES)} <= names
-    assert {"figures/table1_ap.png", "figures/fig1_cards_pictures.jpg"} <= names
+    assert {"figures/table1_ap.png", "figures/cost_gains.png"} <= names
     assert all(p.stat().st_size < 120_000 for p in folder.glob("figures/*"))
 
 
@@ -148,6 +148,14 @@ def test_figures_that_are_not_drawn_any_more_go(tmp_path):
         (tmp_path / "figures" / name).write_bytes(b"old")
     write_report(Results(()), tmp_path, "", None, load_experiments(["table1"]))
     assert [p.name for p in (tmp_path / "figures").iterdir()] == ["mine.png"]
+
+
+def test_photos_are_jpegs(tmp_path):
+    chosen = load_experiments(["fig1"])
+    write_report(suite(("shapes",), 1, ("u05",)), tmp_path, "", None, chosen)
+    names = sorted(p.name for p in (tmp_path / "figures").iterdir())
+    assert names == ["fig1_shapes_pictures.jpg", "fig1_shapes_quality.jpg"]
+    assert broken_links(tmp_path) == []
 
 
 def test_two_budgets_are_refused(tmp_path):
