@@ -18,17 +18,27 @@ DESCRIPTION = """Suggest stage IoUs and stds for a cascade, and forecast whether
 
 Looks at the boxes of a trained one-stage detector on pictures it was not trained on (the config's
 test data, or --data) and, for the forecast, on its training pictures. Writes a config that inherits
-from CONFIG and makes it the suggested cascade.
+from CONFIG and makes it the suggested cascade. Of proposals alone the shares can be told, but not
+whether a cascade helps.
 
 Examples:
   python tools/suggest.py configs/lite/faster_lite.py run/iter_300.pth --data my/val.json
-  python tools/suggest.py run/faster_lite.py run/iter_300.pth --out mine.py --plot shares.png"""
+  python tools/suggest.py run/faster_lite.py run/iter_300.pth --out mine.py --plot shares.png
+  python tools/suggest.py run/faster_lite.py --proposals proposals/val.safetensors"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     add_config(parser)
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="weights of a one-stage detector")
+    parser.add_argument(
+        "checkpoint", metavar="CHECKPOINT", nargs="?", help="weights of a one-stage detector"
+    )
+    parser.add_argument(
+        "--proposals",
+        metavar="FILE",
+        help="instead of CHECKPOINT: stored proposals (cascadekit proposals) of the test data, "
+        "also of another detector's; all later stages are then extrapolated",
+    )
     add_data(parser, "look at")
     parser.add_argument(
         "--stages", type=int, default=3, metavar="N", help="stages of the cascade [3]"
@@ -55,28 +65,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Record, report, write."""
-    from pathlib import Path
-
-    from cascadekit.apis import load_config, load_detector, model_shapes, open_loader
+    from cascadekit.apis import load_config, model_shapes
     from cascadekit.configuration import parse_options
     from cascadekit.errors import InputError
-    from cascadekit.quality.collect import record_stages
     from cascadekit.quality.config_suggestion import config_target, suggest, write_config
 
     if args.max_images < 1:
         raise InputError(f"--max-images must be 1 or more, got {args.max_images}")
+    if (args.checkpoint is None) == (args.proposals is None):
+        raise InputError("give a CHECKPOINT or --proposals FILE, and not both")
     out = args.out or default_work_dir(args.config) + "_suggested.py"
     config_target(args.config, out, args.overwrite)  # before the work, not after it
     options = parse_options(args.cfg_options)
     config = load_config(args.config, options=options)
-    detector = load_detector(config, args.checkpoint, args.device)
-    _choose(config, detector, args.data, args.images)
-    recording = record_stages(
-        detector, open_loader(config, "test"), all_heads=False, limit=args.max_images
-    )
+    if args.checkpoint is None:
+        recording, trained_on = _stored(config, args), None
+    else:
+        recording, trained_on = _detected(config, args)
     suggestion = suggest(
         recording,
-        trained_on=_trained_on(config, detector, args.max_images),
+        trained_on=trained_on,
         stages=args.stages,
         target=args.target,
         sampling=_sampling(config),
@@ -91,16 +99,42 @@ def run(args: argparse.Namespace) -> None:
 
         save_figure(plot_proposal_quality(suggestion.quality), args.plot)
         print(f"plot: {args.plot}")
-    print(f"config: {Path(file)}")
+    print(f"config: {file}")
 
 
-def _choose(config: Config, detector: nn.Module, data: str | None, images: str | None) -> None:
+def _detected(config: Config, args: argparse.Namespace) -> tuple[Recording, Recording | None]:
+    """The detector's stages on new pictures, and on those it was trained on."""
+    from cascadekit.apis import load_detector, open_loader
+    from cascadekit.quality.collect import record_stages
+
+    detector = load_detector(config, args.checkpoint, args.device)
+    _choose(config, detector.classes, args.data, args.images)
+    loader = open_loader(config, "test")
+    new = record_stages(detector, loader, all_heads=False, limit=args.max_images)
+    return new, _trained_on(config, detector, args.max_images)
+
+
+def _stored(config: Config, args: argparse.Namespace) -> Recording:
+    """Stored proposals of the test pictures, with their ground truth."""
+    from cascadekit.apis import open_loader
+    from cascadekit.datasets.proposal_files import ProposalFile
+    from cascadekit.quality.proposal_sets import ProposalSet
+    from cascadekit.quality.proposals_alone import record_proposals
+
+    _choose(config, None, args.data, args.images)
+    stored = ProposalSet.from_stored(ProposalFile(args.proposals), name=args.proposals)
+    return record_proposals(open_loader(config, "test"), stored, limit=args.max_images)
+
+
+def _choose(
+    config: Config, classes: tuple[str, ...] | None, data: str | None, images: str | None
+) -> None:
     """Put `--data` in: its val split, and the train split of a set that has one."""
     from cascadekit.data_choice import NAMES, choose_data
 
     if data is not None:
         named = data if data in NAMES else None
-        choose_data(config, named, None, data, images, classes=detector.classes)
+        choose_data(config, named, None, data, images, classes=classes)
 
 
 def _trained_on(config: Config, detector: nn.Module, limit: int) -> Recording | None:

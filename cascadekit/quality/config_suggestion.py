@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -235,6 +236,6 @@ def config_text(suggestion: CascadeSuggestion, base: str) -> str:
         ),
     ]
     if suggestion.forecast is not None:
-        lines += ["", f"Forecast: {suggestion.forecast.headline}."]
+        lines += ["", *textwrap.wrap(f"Forecast: {suggestion.forecast.headline}.", 96)]
     lines += ['"""', "", f"_base_ = {json.dumps(base)}", "", *suggestion.config_lines()]
     return "\n".join(lines) + "\n"

@@ -83,6 +83,19 @@ def test_faults_are_one_line(arguments, message, suggest, capsys):
     assert error.startswith("error: ") and message in error
 
 
+def test_proposals_alone(suggest, trained, capsys):
+    start = [TINY, str(trained / "iter_1.pth"), "val.safetensors", "--split", "val"]
+    assert run("proposals", [*start, "--device", "cpu", "--cfg-options", *ONE_STAGE], "") == 0
+    alone = [TINY, "--proposals", "val.safetensors", "--out", "alone.py"]
+    assert run("suggest", [*alone, "--cfg-options", *ONE_STAGE], "") == 0
+    shown = capsys.readouterr().out
+    assert "assumed as in the paper" in shown and "proposals alone say nothing" in shown
+    assert len(load_config("alone.py").model.roi_head.stage_ious) == 3
+    assert suggest("--proposals", "val.safetensors") == 2  # and a checkpoint
+    assert run("suggest", [TINY], "") == 2  # neither
+    assert "CHECKPOINT or --proposals" in capsys.readouterr().err
+
+
 def test_training_pictures_may_be_missing(suggest, capsys, monkeypatch):
     monkeypatch.setattr("cascadekit.apis.open_loader", _only_test)
     assert suggest() == 0
