@@ -6,14 +6,19 @@ comparison alike. full: the paper's setting, for a machine with GPUs.
 
 from __future__ import annotations
 
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from mmengine import Config
+from mmengine.registry import DefaultScope
 
 from cascadekit.apis import load_config
 from cascadekit.errors import check_word
 from cascadekit.experiments.arms import Arm
 from cascadekit.experiments.data import DataSet, put_data
+from cascadekit.registry import DATASETS, SCOPE
 
 BUDGETS = ("smoke", "small", "full")
 SMOKE_IMAGES = 6
@@ -40,12 +45,18 @@ def arm_config(arm: Arm, data: DataSet, budget: str) -> Config:
     check_word("budget", budget, BUDGETS)
     if budget == "full":
         return load_config(arm.full, options=dict(arm.full_options))
-    config = load_config(arm.small)
+    config = deepcopy(_small_config(arm.small))
     put_data(config, data)
     if budget == "smoke":
         _cut(config)
     _train_here(config, 1 if budget == "smoke" else CHECKPOINT_INTERVAL)
     return config
+
+
+@cache
+def _small_config(path: Path) -> Config:
+    """Read once: a suite asks for the same few files some hundred times."""
+    return load_config(path)
 
 
 def _train_here(config: Config, interval: int) -> None:
@@ -70,11 +81,18 @@ def _cut(config: Config) -> None:
         if str(dataset.type).endswith("ShapesDataset"):
             dataset.update(num_images=SMOKE_IMAGES, image_size=SMOKE_SIDE)
         else:
-            dataset.indices = SMOKE_IMAGES
+            dataset.indices = min(SMOKE_IMAGES, _pictures(dataset))
         for step in dataset.pipeline:
             _shrink(step)
     if config.model.get("rpn_head") is not None:
         config.model.rpn_head.update(train_proposals=(40, 20), test_proposals=(40, 20))
+
+
+def _pictures(dataset: Any) -> int:
+    """How many pictures a data set of files has."""
+    with DefaultScope.overwrite_default_scope(SCOPE):
+        built = DATASETS.build({**dataset.to_dict(), "pipeline": [], "indices": None})
+    return len(built)
 
 
 def _shrink(step: Any) -> None:

@@ -57,7 +57,8 @@ def data_set(word: str) -> DataSet:
         The data set.
 
     Raises:
-        InputError: no such folder, or one without train and val pictures.
+        InputError: no such folder, one without train and val pictures, or a class that is only
+            in the first.
     """
     if word == "shapes":
         return DataSet("shapes", "shapes", {}, {}, None, None, tuple(CLASSES))
@@ -74,8 +75,7 @@ def data_set(word: str) -> DataSet:
         return _devkit(folder)
     train, val = (_split_folder(folder, names) for names in (TRAIN_NAMES, VAL_NAMES))
     chosen = _source(train)
-    classes = classes_of(chosen)
-    assert classes is not None
+    classes = _common_classes(chosen, _source(val), val)
     return DataSet(
         name=folder.name,
         kind="photos",
@@ -114,6 +114,18 @@ def _source(folder: Path) -> dict[str, Any]:
     if not any(folder.glob("*.xml")):
         raise InputError(f"{folder} has neither VOC xml files nor a COCO json")
     return {"type": "cascadekit.VOCDataset", "image_dir": str(folder)}
+
+
+def _common_classes(train: dict[str, Any], val: dict[str, Any], folder: Path) -> tuple[str, ...]:
+    """Classes of the training set; found out before hours of training that val lacks one."""
+    classes, known = classes_of(train) or (), classes_of(val) or ()
+    missing = [name for name in classes if name not in known]
+    if missing:
+        raise InputError(
+            f"{folder} has no object of class {missing[0]!r}, which is trained on: add a picture "
+            "with one, take the class out, or use COCO jsons, which list the classes themselves"
+        )
+    return classes
 
 
 def _devkit(folder: Path) -> DataSet:

@@ -57,12 +57,11 @@ def _commands(arm: Arm, arms: Mapping[str, Arm], seed: int) -> Iterator[str]:
             options += _pipelines(arm.proposals_of, seed)
         if arm.suggested_by is not None:
             other = f"{WORK}/{arm.suggested_by}_seed{seed}"
-            report = f"{other}/diagnosis"
+            config = f"{WORK}/suggested_seed{seed}.py"
             yield (
-                f"python tools/diagnose.py {_shown(arms[arm.suggested_by].full)} "
-                f"{_checkpoint(other)} --out {report}  # writes the suggested config"
+                f"python tools/suggest.py {_shown(arms[arm.suggested_by].full)} "
+                f"{_checkpoint(other)} --out {config}"
             )
-            config = f"{report}/suggested.py"
         yield (
             f"torchrun --nproc_per_node {gpus(arm.full)} tools/train.py {config} "
             f"--launcher pytorch --seed {seed} --work-dir {trained}{_options(options)}"

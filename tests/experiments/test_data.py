@@ -35,6 +35,7 @@ def voc(tmp_path):
     add_voc(root / "train", "a")
     add_voc(root / "train", "b", "king")
     add_voc(root / "test", "c")
+    add_voc(root / "test", "d", "king")
     return root
 
 
@@ -135,6 +136,12 @@ def test_what_is_missing_is_named(tmp_path, make, words):
     with pytest.raises(InputError) as caught:
         data_set(str(make(tmp_path)))
     assert all(word in str(caught.value) for word in words)
+
+
+def test_a_class_that_val_lacks_is_found_before_the_training(voc):
+    (voc / "test" / "d.xml").unlink()
+    with pytest.raises(InputError, match="no object of class 'king'"):
+        data_set(str(voc))
 
 
 def test_a_misspelt_name():
