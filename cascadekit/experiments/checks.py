@@ -86,7 +86,7 @@ class Check:
         what: in plain words.
         left: a quantity.
         right: what it is compared with; 0 where the left says it all.
-        margin: in the unit, fixed before any run of the suite; of "within", half the width.
+        margin: in the unit, fixed before results are looked at; of "within", half the width.
         direction: "above", "below" or "within", as in `statistics.decide`.
         reason: why this margin.
         unit: a key of `UNITS`; "x" compares by ratio, on a log scale, and its margin is a factor.

@@ -1,7 +1,8 @@
 """What the claims are made of: margins with their reasons, and readings that come again.
 
-Margins were written down before any run of the suite, from what the paper prints and from a rough
-trial of another model, and are not to be moved afterwards. Three of them come again and again:
+Margins were written down before anything of the suite was measured, from what the paper prints and
+from a rough trial of another model, and are not to be moved afterwards (docs/experiments.md tells
+what was known when). Three of them come again and again:
 
     NOTHING  0 AP: where the paper says that something helps, any gain counts; the interval over
              seeds keeps noise from passing for one.

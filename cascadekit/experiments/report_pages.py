@@ -102,8 +102,8 @@ def index_page(
         "# Reproduction of Cascade R-CNN",
         "The paper's tables and figures (Cai and Vasconcelos, *Cascade R-CNN: High Quality Object "
         "Detection and Instance Segmentation*) as cascadekit reproduces them, and what of its "
-        "claims holds. Settings and margins were fixed before looking at any result, and all arms "
-        "of a comparison had the same budget.",
+        "claims holds at this scale. The margins of the claims stand in the code with their "
+        "reasons, and its history says when they were written.",
         f"Of {len(ledger.verdicts)} claims: {counts}.",
         "## What was run",
         _facts(facts, budget, hardware),

@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cascadekit.errors import InputError, check_word
 
@@ -77,6 +78,7 @@ def t_probability(t: float, degrees: int) -> float:
     return 0.5 + between / 2
 
 
+@lru_cache
 def t_quantile(probability: float, degrees: int) -> float:
     """The t that a Student's t variable stays below with a given probability.
 

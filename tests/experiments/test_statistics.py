@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from cascadekit.errors import InputError
@@ -141,3 +142,15 @@ def test_seeds_needed():
     assert seeds_needed(interval, 1.0, "above") is None  # the mean sits on the margin
     assert seeds_needed(mean_interval([1.0, 1.0]), 0.0, "above") is None
     assert seeds_needed(mean_interval([1.0]), 0.0, "above") is None
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_verdicts_are_wrong_as_often_as_they_say(seeds):
+    """With the truth on the margin, one of twenty for either; of 4000 draws that is 200 -+ 14."""
+    draws = np.random.default_rng(0).normal(1.0, 2.0, (4000, seeds)).tolist()
+    verdicts = [decide(mean_interval(draw), 1.0, "above") for draw in draws]
+    for verdict in (HOLDS, FAILS):
+        assert 150 < verdicts.count(verdict) < 250
+    # Equality within 1, with the truth at 1: it is not called equal more often either.
+    equal = [decide(mean_interval(draw), 1.0, "within") for draw in draws]
+    assert equal.count(HOLDS) < 250
