@@ -23,12 +23,15 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from cascadekit.evaluation.coco_ap import CocoScores
 from cascadekit.evaluation.stage_table import percent
 from cascadekit.quality.forecast_evidence import (
     AGAINST,
     FOR,
+    LOOSE,
     NO_VOTE,
     Evidence,
     Seen,
@@ -40,6 +43,8 @@ from cascadekit.quality.object_consensus import compute_consensus, score, toward
 from cascadekit.quality.proposal_quality import ProposalQuality
 from cascadekit.quality.records import Recording
 from cascadekit.quality.tables import Table
+from cascadekit.visualization.canvas import INK, QUIET, points
+from cascadekit.visualization.plots import LINE_COLORS, add_legend, new_plots
 
 HELP, LABELS, LITTLE, UNCLEAR = "help", "labels", "little", "unclear"
 HEADLINES = {
@@ -156,6 +161,54 @@ def _numbers(scores: CocoScores) -> dict[str, float]:
 
 def _middle(values: np.ndarray) -> float:
     return float(np.median(values)) if len(values) else math.nan
+
+
+def plot_cascade_forecast(result: CascadeForecast) -> Figure:
+    """What boxes' errors are made of, and what AP would be without the scatter.
+
+    Bars of squared error: scatter, bias that exact labels have as well, and what is laid to the
+    labels, with its band and its limit.
+    """
+    titles = ["Squared error of a box", "AP without scatter"]
+    figure, (errors, scores) = new_plots(titles, size=(420, 340), columns=2)
+    known = {"new images": result.held_out, "images\ntrained on": result.trained_on}
+    drawn = {name: loose for name, loose in known.items() if loose and loose.num_objects}
+    for place, loose in enumerate(drawn.values()):
+        _draw_parts(errors, place, loose)
+    errors.axhline(100 * LOOSE, color=INK, linewidth=points(1.5), linestyle=(0, (4, 3)))
+    errors.lines[-1].set_label("limit for the labels")
+    errors.set(xticks=range(len(drawn)), xlim=(-0.6, max(len(drawn), 1) - 0.4), ylim=(0, 135))
+    errors.set_yticks(range(0, 101, 20))  # above is the legend
+    errors.set_xticklabels(list(drawn))
+    errors.set_ylabel("share of the squared error (%)", fontsize=points(13), color=INK)
+    handles = dict(zip(*reversed(errors.get_legend_handles_labels()), strict=True))
+    letters = {"fontsize": points(12), "frameon": False, "ncols": 2}
+    errors.legend(handles.values(), handles.keys(), loc="upper center", **letters)
+    for side, numbers in ((-0.2, result.scores), (0.2, result.gathered)):
+        places = np.arange(len(numbers)) + side
+        name, color = ("as it is", QUIET) if side < 0 else ("boxes at their mean", LINE_COLORS[0])
+        scores.bar(places, [100 * v for v in numbers.values()], 0.4, color=color, label=name)
+    scores.set(xticks=range(len(result.scores)), ylim=(0, 120), yticks=range(0, 101, 20))
+    scores.set_xticklabels(list(result.scores))
+    add_legend(scores, "upper right")
+    return figure
+
+
+def _draw_parts(axis: Axes, place: int, loose: Looseness) -> None:
+    """One stacked bar: labels below, so that its top can be held against the limit."""
+    whole = max(loose.bias**2 + loose.scatter**2, 1e-12)
+    labels, scatter = 100 * loose.share, 100 * loose.scatter**2 / whole
+    parts = {
+        "laid to the labels": (labels, LINE_COLORS[1]),
+        "other bias": (max(100 - labels - scatter, 0.0), LINE_COLORS[5]),
+        "scatter": (scatter, LINE_COLORS[0]),
+    }
+    bottom = 0.0
+    for name, (height, color) in parts.items():
+        axis.bar(place, height, 0.5, bottom, color=color, label=name)
+        bottom += height
+    reach = [[labels - 100 * loose.low], [100 * loose.high - labels]]
+    axis.errorbar([place], [labels], np.maximum(reach, 0), color=INK, capsize=points(5))
 
 
 def cascade_forecast_table(result: CascadeForecast) -> Table:

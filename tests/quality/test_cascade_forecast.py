@@ -14,6 +14,7 @@ from cascadekit.quality.cascade_forecast import (
     cascade_forecast_findings,
     cascade_forecast_table,
     compute_cascade_forecast,
+    plot_cascade_forecast,
 )
 from cascadekit.quality.proposal_quality import compute_proposal_quality
 from cascadekit.quality.tables import as_json
@@ -189,8 +190,25 @@ def test_table_and_findings():
     assert "or this model cannot see" in found[-1]
 
 
+def test_the_plot():
+    recording = detector(0.06, 0.02)
+    result = forecast(recording, trained_on=recording)
+    errors, scores = plot_cascade_forecast(result).axes
+    heights = [bar.get_height() for bar in errors.patches]
+    assert len(heights) == 6 and sum(heights[:3]) == pytest.approx(100)  # two stacks of three
+    assert heights[0] == pytest.approx(100 * result.held_out.share)
+    assert [t.get_text() for t in errors.get_xticklabels()] == ["new images", "images\ntrained on"]
+    drawn = [bar.get_height() for bar in scores.patches]
+    assert drawn == pytest.approx(
+        [100 * v for v in (*result.scores.values(), *result.gathered.values())]
+    )
+    errors, _ = plot_cascade_forecast(forecast(recording)).axes
+    assert len(errors.patches) == 3  # nothing known of trained-on images
+
+
 def test_nothing_at_all():
     result = compute_cascade_forecast(makers.recording())
+    plot_cascade_forecast(result)
     assert result.verdict == UNCLEAR and math.isnan(result.scores["AP"])
     cascade_forecast_table(result).text()
     json.dumps(as_json(result), allow_nan=False)
