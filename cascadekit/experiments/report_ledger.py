@@ -13,12 +13,12 @@ from cascadekit.quality.tables import Table
 INTRODUCTION = """# Claims ledger
 
 Each claim of the paper as statements on numbers. Margins stand in the code with their reasons, and
-its history says when they were written. A statement is judged over seeds: two detectors trained with the same seed
-saw the same pictures in the same order, so their difference is taken seed by seed, and the interval
-is that of the mean difference (Student's t; each end a one-sided 95 % bound). It **holds** if the
-whole interval is on the right side of the margin, **does not hold** if the whole interval is on the
-wrong side, and is **not decided at this budget** otherwise, or with fewer than two seeds.
-A claim holds if all its statements do, and does not hold if one does not.
+its history says when they were written. A statement is judged over seeds: two detectors trained
+with the same seed saw the same pictures in the same order, so their difference is taken seed by
+seed, and the interval is that of the mean difference (Student's t; each end a one-sided 95 %
+bound). It **holds** if the whole interval is on the right side of the margin, **does not hold** if
+the whole interval is on the wrong side, and is **not decided at this budget** otherwise, or with
+fewer than two seeds. A claim holds if all its statements do, and does not hold if one does not.
 """
 
 
