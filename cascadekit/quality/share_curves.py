@@ -77,12 +77,14 @@ def shares_above(arrivals: Arrivals, thresholds: Sequence[float] | np.ndarray) -
 
 def _image_band(arrivals: Arrivals) -> tuple[np.ndarray, np.ndarray]:
     """95 % band of the shares over images drawn again."""
-    images = arrivals.num_images
-    rows = np.round(arrivals.ious, 6)[:, None] >= GRID
-    sums = np.zeros((images, len(GRID)))
-    np.add.at(sums, arrivals.image, rows * arrivals.weights[:, None])
-    totals = np.bincount(arrivals.image, arrivals.weights, images)
-    return band(resampled_means(sums, np.repeat(totals[:, None], len(GRID), axis=1)))
+    images, bins = arrivals.num_images, len(GRID) + 1
+    # Weight by image and by how many thresholds a roi reaches; summed from behind: that reach each.
+    reached = np.searchsorted(GRID, np.round(arrivals.ious, 6), side="right")
+    place = arrivals.image * bins + reached
+    sums = np.bincount(place, arrivals.weights, images * bins).reshape(images, bins)
+    sums = sums[:, ::-1].cumsum(1)[:, ::-1]
+    totals = np.repeat(sums[:, :1], len(GRID), axis=1)
+    return band(resampled_means(sums[:, 1:], totals))
 
 
 def choose_thresholds(

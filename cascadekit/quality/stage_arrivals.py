@@ -61,13 +61,15 @@ class Sampling:
     def of(cls, samples: SampleRecording) -> Sampling:
         """How samples must have been drawn, from their counts; the standard where there are none.
 
-        The largest share of positives is not seen, only the one that was reached.
+        The largest share of positives is not seen, only the one that was reached: it is taken for
+        the standard quarter unless that was more.
         """
         if not samples.stages or not samples.num_images or not len(samples.stages[0].ious):
             return cls()
         first = samples.stages[0]
         num = max(round(len(first.ious) / samples.num_images), 1)
-        return cls(num, float(first.positive.float().mean()), first.threshold)
+        reached = math.ceil(num * float(first.positive.float().mean()) - 1e-6) / num
+        return cls(num, max(cls.pos_fraction, reached), first.threshold)
 
 
 @dataclass(frozen=True)

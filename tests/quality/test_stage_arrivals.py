@@ -135,6 +135,20 @@ def test_training_samples_leave_copies_out():
     assert left.basis == MEASURED
 
 
+@pytest.mark.parametrize(
+    ("ious", "images", "sampling"),
+    [
+        ([0.6] * 4 + [0.1] * 12, 2, Sampling(8, 0.25, 0.5)),  # as many as a quarter allows
+        ([0.6] * 1 + [0.1] * 15, 2, Sampling(8, 0.25, 0.5)),  # fewer: a quarter may be allowed
+        ([0.6] * 7 + [0.1] * 9, 2, Sampling(8, 0.5, 0.5)),  # more: 3.5 of 8 need 4 places
+        ([], 2, Sampling()),
+        ([], 0, Sampling()),
+    ],
+)
+def test_how_samples_were_drawn(ious, images, sampling):
+    assert Sampling.of(makers.sample_recording([makers.samples(ious)], images)) == sampling
+
+
 def test_both_kinds_complete_each_other():
     samples = makers.sample_recording([makers.samples([0.7, 0.0])])
     recording = one_image([HALF], [MOST])
@@ -180,7 +194,7 @@ def test_nothing_at_all():
     ],
 )
 def test_little_to_go_by(recording):
-    arrivals, left, _ = stages_of(recording, None, Sampling(), 3)
+    arrivals, _, _ = stages_of(recording, None, Sampling(), 3)
     assert len(arrivals) == 3
     for each in arrivals:
         assert len(each.ious) == len(each.weights) == len(each.deltas) == len(each.image)
