@@ -101,6 +101,7 @@ def compute_cascade_forecast(
     Args:
         recording: on images that the detector was not trained on, with its own proposals. May
             have no images or objects, or no regressor (proposals alone): then nothing can be told.
+            Of a cascade only the first stage is looked at.
         trained_on: on images that it was trained on: a model's blindness to new pictures is none
             there, but loose labels stay loose.
         with_truth: as `recording`, with ground truth among the proposals; told, without a vote.
@@ -109,8 +110,8 @@ def compute_cascade_forecast(
     Returns:
         Verdict, confidence and evidence.
     """
-    scores = score(recording)
     usable = has_regressor(recording)
+    scores = _first_stage(recording)
     consensus = compute_consensus(recording if usable else replace(recording, images=()))
     seen = Seen(
         recording=recording,
@@ -119,7 +120,7 @@ def compute_cascade_forecast(
         consensus=consensus,
         held_out=compute_looseness(consensus),
         trained_on=None if trained_on is None else _learned(trained_on),
-        with_truth=None if with_truth is None else score(with_truth),
+        with_truth=None if with_truth is None else _first_stage(with_truth),
         quality=quality,
     )
     evidence = tuple(evidence_of(seen))
@@ -137,6 +138,11 @@ def compute_cascade_forecast(
         agreement=_middle(consensus.agreement),
         consensus=_middle(consensus.consensus),
     )
+
+
+def _first_stage(recording: Recording) -> CocoScores:
+    """Scores of the first stage alone, chosen anew so that they compare with moved boxes."""
+    return score(toward_consensus(recording, 0.0) if has_regressor(recording) else recording)
 
 
 def _learned(trained_on: Recording) -> Looseness:
