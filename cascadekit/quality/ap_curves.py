@@ -200,7 +200,10 @@ def _objects(truth: GroundTruth) -> int:
 
 
 def plot_ap_curves(
-    result: ApCurves, title: str = "AP by IoU threshold", dashed: Collection[str] = ()
+    result: ApCurves,
+    title: str = "AP by IoU threshold",
+    dashed: Collection[str] = (),
+    banded: Collection[str] | None = None,
 ) -> Figure:
     """Figure 2c: AP in percent by threshold, with bands; the legend gives each mean AP.
 
@@ -208,6 +211,8 @@ def plot_ap_curves(
         result: curves to draw together.
         title: above the plot.
         dashed: names of curves to dash, as those with other proposals in Figure 7a.
+        banded: names of curves whose bands are shaded; None: all. Bands that overlap do not mean
+            that curves are alike: see `ApCurve.gain`.
 
     Returns:
         The figure.
@@ -215,7 +220,8 @@ def plot_ap_curves(
     figure, (axes,) = new_plots([title], "IoU threshold", "AP (%)", (520, 420))
     for curve, color in zip(result.curves, cycle(LINE_COLORS), strict=False):
         label = f"{curve.name} ({percent(curve.ap['AP'])})"
-        draw_curve(axes, curve, label, color, curve.name in dashed)
+        band = banded is None or curve.name in banded
+        draw_curve(axes, curve, label, color, curve.name in dashed, band)
     finish_curves(axes)
     return figure
 

@@ -148,7 +148,7 @@ def proposal_supply(recording: Recording) -> ProposalSupply:
 def plot_proposal_swap(
     result: ProposalSwap, title: str = "One detector on other proposals"
 ) -> Figure:
-    """Figure 7: AP by IoU threshold; the detector's own proposals as a line, others dashed.
+    """Figure 7: AP by IoU threshold; the first proposals as a line with its band, others dashed.
 
     Args:
         result: what to draw.
@@ -158,7 +158,7 @@ def plot_proposal_swap(
         The figure; its legend gives each mean AP in percent.
     """
     others = [curve.name for curve in result.curves.curves[1:]]
-    return plot_ap_curves(result.curves, title, dashed=others)
+    return plot_ap_curves(result.curves, title, dashed=others, banded=[result.curves.reference])
 
 
 def proposal_swap_table(result: ProposalSwap) -> Table:

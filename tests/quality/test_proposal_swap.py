@@ -119,4 +119,4 @@ def test_plot():
     assert [line.get_linestyle() for line in axes.lines] == ["-", "--"]
     assert [line.get_label() for line in axes.lines] == ["RPN (50.0)", "better (90.0)"]
     assert axes.lines[1].get_ydata() == pytest.approx(np.array([100] * 9 + [0]))
-    assert axes.get_title() == "u = 0.5"
+    assert axes.get_title() == "u = 0.5" and len(axes.collections) == 1  # the first one's band
