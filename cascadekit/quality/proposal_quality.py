@@ -201,6 +201,7 @@ def plot_proposal_quality(result: ProposalQuality) -> Figure:
         _draw_curve(shares, result.grid, curve, choice)
     if result.curves:
         shares.axhline(100 * result.target, color=QUIET, linewidth=points(1), linestyle=":")
+        shares.lines[-1].set_label(f"wanted: {100 * result.target:g} %")
         add_legend(shares, "upper right")
     else:
         shares.text(0.5, 0.5, "no rois", transform=shares.transAxes, ha="center", color=QUIET)
