@@ -64,6 +64,7 @@ def run(args: argparse.Namespace) -> None:
     _choose(config, detector, args.data, args.images)
     loader = open_loader(config, "test")
     _check_classes(detector, loader)
+    data = _name(config, args.data, loader)
     train_loader, no_samples = _training_pictures(config, detector)
     report = diagnose(
         detector,
@@ -71,7 +72,7 @@ def run(args: argparse.Namespace) -> None:
         train_loader,
         max_images=args.max_images,
         title=f"Diagnosis of {Path(args.config).stem}",
-        facts={"Config": args.config, "Checkpoint": args.checkpoint, "Data": _name(loader)},
+        facts={"Config": args.config, "Checkpoint": args.checkpoint, "Data": data},
         read_picture=read_picture,
         no_samples=no_samples,
         score_threshold=args.score,
@@ -121,9 +122,8 @@ def _training_pictures(config: Config, detector: nn.Module) -> tuple[DataLoader 
     return loader, ""
 
 
-def _name(loader: DataLoader) -> str:
-    """What to call a data set: its file or folder, and how many pictures it has."""
-    dataset = loader.dataset
-    named = [getattr(dataset, key, None) for key in ("ann_file", "image_dir", "root")]
-    source = next((str(name) for name in named if name), type(dataset).__name__)
-    return f"{source}, {len(dataset)} pictures"
+def _name(config: Config, data: str | None, loader: DataLoader) -> str:
+    """What to call the data, and how many pictures they are."""
+    chosen = config.test_dataloader.dataset
+    named = (data, chosen.get("ann_file"), chosen.get("image_dir"), chosen["type"])
+    return f"{next(str(name) for name in named if name)}, {len(loader.dataset)} pictures"

@@ -27,11 +27,7 @@ _MENDED = {"localisation": LOCALISATION, "classification": CLASSIFICATION}
 
 
 def ap_if_fixed(
-    recording: Recording,
-    choice: str,
-    errors: Sequence[ImageErrors],
-    threshold: float,
-    fix: str | None = None,
+    recording: Recording, choice: str, errors: Sequence[ImageErrors], threshold: float, fix: str
 ) -> float:
     """AP at one IoU threshold with one kind of error mended in all detections.
 
@@ -45,7 +41,7 @@ def ap_if_fixed(
         choice: which of them, a key of `detections`.
         errors: of each image, by `classify_detections` at the same threshold.
         threshold: IoU, one of 0.5, 0.55, ..., 0.95.
-        fix: one of `FIXES`; None: as it is.
+        fix: one of `FIXES`.
 
     Returns:
         A fraction in [0, 1]; nan without objects. A class whose objects all go is left out of the
@@ -56,7 +52,7 @@ def ap_if_fixed(
 
     Source: the idea, and the mending of each kind, is TIDE's (Bolya et al. 2020).
     """
-    if fix is not None and fix not in FIXES:
+    if fix not in FIXES:
         raise InputError(f"fix must be one of {', '.join(FIXES)}, got {fix!r}")
     images, results = [], []
     for i, (record, own) in enumerate(zip(recording.images, errors, strict=True)):
@@ -65,7 +61,7 @@ def ap_if_fixed(
             found = found[own.kinds != _REMOVED[fix]]
         elif fix in _MENDED:
             found = _mend(found, truth.counted(), own, fix)
-        elif fix == "missed":
+        else:
             truth = _without_missed(truth, own)
         images.append(replace(record, truth=truth))
         results += to_results(i, found)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 WORTH = 0.005  # AP; a gain below half a point is not worth a sentence
 HELPED = 0.01  # AP; two trainings that differ in their seed differ by about a point
 CHANCE = 0.05
+SAME = 1e-4  # IoU; boxes that differ by less are the same one, rounded
 FEW_LOOSE = 0.1  # of all objects
 PLURAL = {
     "correct": "correct",
@@ -132,27 +133,67 @@ def _missed(result: StageErrors) -> list[str]:
 
 
 def _verdict(result: StageErrors) -> list[str]:
-    """Whether later stages helped, and the reasons where they did not."""
+    """Whether later stages helped, how, and the reasons where they did not."""
     high = result.flow.thresholds[1]
     if len(result.choices) < 2 or result.shared_rois:
         return []
-    first, last = result.at(result.choices[0], high), result.at(result.final, high)
+    start = result.choices[0]
+    first, last = result.at(start, high), result.at(result.final, high)
     before = result.flow.levels[1]
     after = result.flow.levels[result.flow.columns.index(result.final)]
     up, down = int((after > before).sum()), int((after < before).sum())
-    rise = last.ap - first.ap
+    rise = result.ap[result.final] - result.ap[start]
     change = (
-        f"AP at IoU {high:g} goes from {percent(first.ap)} (stage 1) to {percent(last.ap)}; "
-        f"{up} of {result.num_objects} objects are found or tightened, {down} lost or loosened"
+        f"AP goes from {percent(result.ap[start])} (stage 1) to "
+        f"{percent(result.ap[result.final])}, at IoU {high:g} from {percent(first.ap)} to "
+        f"{percent(last.ap)}"
     )
+    moves = _moves(result, before, after)
     if rise >= HELPED:
-        doubt = ", which may be chance" if may_be_chance(up, down) else ""
-        return [f"The later stages help: {change}{doubt}."]
+        return [f"The later stages help: {change}.", moves, *_savings(first, last)]
     word = "hurt" if rise <= -HELPED else "do not help"
     worse = [f"{down} objects get worse beside {up} that get better"] if 2 * down >= up > 0 else []
     reasons = worse if word == "hurt" else [*worse, *_reasons(result, before, after)]
     why = f" The likely reason: {'; '.join(reasons)}." if reasons else ""
-    return [f"The later stages {word} here: {change}.{why}"]
+    return [f"The later stages {word} here: {change}.{why}", moves]
+
+
+def _moves(result: StageErrors, before: np.ndarray, after: np.ndarray) -> str:
+    """What became of the objects from stage 1 to the end."""
+    up, down = int((after > before).sum()), int((after < before).sum())
+    text = (
+        f"From stage 1 to the end {up} of {result.num_objects} objects are found or tightened, "
+        f"{down} lost or loosened"
+    )
+    if up + down and may_be_chance(up, down):
+        text += ", which may be chance"
+    both = (before > MISSED) & (after > MISSED)
+    if not both.any():
+        return f"{text}."
+    ends = [result.flow.ious[k][both] for k in (1, result.flow.columns.index(result.final))]
+    change = ends[1] - ends[0]
+    tighter, looser = int((change > SAME).sum()), int((change < -SAME).sum())
+    return (
+        f"{text}; of the {both.sum()} found at both ends {tighter} get a tighter box and {looser} "
+        f"a looser one, {ends[0].mean():.3f} and {ends[1].mean():.3f} mean IoU."
+    )
+
+
+def _savings(first: ErrorCounts, last: ErrorCounts) -> list[str]:
+    """Which kinds of error cost less at the end than at stage 1."""
+    saved = {
+        fix: first.gains[fix] - gain
+        for fix, gain in last.gains.items()
+        if first.gains[fix] - gain >= WORTH
+    }
+    parts = [
+        f"{BLAME[fix]} ({number_of_points(first.gains[fix])} before, "
+        f"{number_of_points(last.gains[fix])} now)"
+        for fix in sorted(saved, key=lambda fix: -saved[fix])
+    ]
+    if not parts:
+        return []
+    return [f"What costs less AP at IoU {last.threshold:g} than at stage 1: {', '.join(parts)}."]
 
 
 def _reasons(result: StageErrors, before: np.ndarray, after: np.ndarray) -> list[str]:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cascadekit.errors import InputError
-from cascadekit.evaluation.coco_ap import THRESHOLDS
+from cascadekit.evaluation.coco_ap import THRESHOLDS, CocoScores, evaluate_coco
 from cascadekit.evaluation.stage_table import percent, row_label
 from cascadekit.quality.error_fixes import FIXES, ap_if_fixed
 from cascadekit.quality.error_types import (
@@ -24,7 +24,7 @@ from cascadekit.quality.error_types import (
 )
 from cascadekit.quality.object_flow import ObjectFlow, column_label, compute_object_flow
 from cascadekit.quality.object_flow import plot_object_flow as plot_object_flow
-from cascadekit.quality.records import Recording
+from cascadekit.quality.records import Recording, to_results
 from cascadekit.quality.stage_error_findings import stage_errors_findings as stage_errors_findings
 from cascadekit.quality.tables import Table, number
 from cascadekit.visualization.canvas import INK, QUIET, points
@@ -78,6 +78,7 @@ class StageErrors:
         floor: IoU below which a detection is background.
         thresholds: IoUs, ascending.
         counts: one entry per choice of stages and threshold, choices outer, in order.
+        ap: choice of stages -> AP, the mean over all ten thresholds; nan without objects.
         flow: what became of each object.
         final: the choice that is the detector's answer.
         num_images: of the recording.
@@ -89,6 +90,7 @@ class StageErrors:
     floor: float
     thresholds: tuple[float, ...]
     counts: tuple[ErrorCounts, ...]
+    ap: Mapping[str, float]
     flow: ObjectFlow
     final: str
     num_images: int
@@ -134,7 +136,7 @@ def compute_stage_errors(
         thresholds: IoUs to judge at, ascending, two or more of 0.5, 0.55, ..., 0.95. The first is
             where an object is found, the last where it is tight.
         floor: IoU below which a detection is background.
-        gains: compute AP with each kind of error mended: seven evaluations per choice of stages
+        gains: compute AP with each kind of error mended: six evaluations per choice of stages
             and threshold.
 
     Returns:
@@ -154,8 +156,9 @@ def compute_stage_errors(
         for choice in choices
         for images in [recording.images]
     }
+    scores = {choice: _scores(recording, choice) for choice in choices}
     counts = [
-        _count(recording, choice, t, errors[choice][t], score_threshold, gains)
+        _count(recording, scores[choice], choice, t, errors[choice][t], score_threshold, gains)
         for choice in choices
         for t in marks
     ]
@@ -165,6 +168,7 @@ def compute_stage_errors(
         floor,
         marks,
         tuple(counts),
+        {choice: own.ap for choice, own in scores.items()},
         flow,
         recording.final,
         len(recording.images),
@@ -198,8 +202,16 @@ def _choices(recording: Recording) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*single, recording.final]))
 
 
+def _scores(recording: Recording, choice: str) -> CocoScores:
+    """Scores of one choice as it is."""
+    images = enumerate(recording.images)
+    results = [r for i, image in images for r in to_results(i, image.detections[choice])]
+    return evaluate_coco(recording.ground_truth(), results)
+
+
 def _count(
     recording: Recording,
+    scores: CocoScores,
     choice: str,
     threshold: float,
     errors: Sequence[ImageErrors],
@@ -216,7 +228,7 @@ def _count(
             every[kind] += int((own.kinds == kind).sum())
             shown[kind] += int((own.kinds[seen] == kind).sum())
     names = (*KINDS, "uncounted")
-    ap = ap_if_fixed(recording, choice, errors, threshold)
+    ap = scores.ap_at(round(100 * threshold))
     gained = {
         fix: ap_if_fixed(recording, choice, errors, threshold, fix) - ap
         for fix in (FIXES if gains else ())

@@ -5,8 +5,10 @@ import math
 import pytest
 
 from cascadekit.errors import InputError
+from cascadekit.evaluation.coco_ap import evaluate_coco
 from cascadekit.quality.error_fixes import FIXES, ap_if_fixed
 from cascadekit.quality.error_types import classify_detections
+from cascadekit.quality.records import to_results
 from tests.quality import makers
 
 A, B = [0.0, 0, 10, 10], [50.0, 50, 60, 60]
@@ -17,7 +19,9 @@ def scores(objects, found, threshold=0.5, classes=("a", "b")):
     """Fix (None: as it is) -> AP of one picture."""
     recording = makers.recording([makers.image(objects, (), {"1": found})], classes)
     errors = [classify_detections(found, objects, threshold)]
-    return {fix: ap_if_fixed(recording, "1", errors, threshold, fix) for fix in (None, *FIXES)}
+    as_it_is = evaluate_coco(recording.ground_truth(), to_results(0, found))
+    fixed = {fix: ap_if_fixed(recording, "1", errors, threshold, fix) for fix in FIXES}
+    return {None: as_it_is.ap_at(round(100 * threshold)), **fixed}
 
 
 @pytest.mark.parametrize(
