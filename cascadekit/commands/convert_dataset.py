@@ -40,6 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "citypersons: all others]",
     )
     parser.add_argument(
+        "--min-height",
+        type=float,
+        default=0,
+        metavar="PIXELS",
+        help="lower objects become regions to ignore, as MS-CNN's training has them [0]",
+    )
+    parser.add_argument(
         "--detections-of",
         metavar="DATA",
         help="IN has detections on this data set, PATH or PATH:SPLIT (or a COCO json of it): write "
@@ -59,13 +66,13 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _to_coco(args: argparse.Namespace) -> None:
-    from cascadekit.datasets.coco_writer import coco_dict, write_json
+    from cascadekit.datasets.coco_writer import coco_dict, ignore_low, write_json
     from cascadekit.errors import InputError
 
     if not args.target.endswith(".json"):
         raise InputError(f"OUT must be a .json file, got {args.target!r}")
     dataset, root = _open(args.source, None if args.format == "auto" else args.format, args)
-    data = coco_dict(dataset, root)
+    data = ignore_low(coco_dict(dataset, root), args.min_height)
     write_json(data, args.target)
     regions = sum(a["ignore"] or a["iscrowd"] for a in data["annotations"])
     names = [category["name"] for category in data["categories"]]
@@ -77,7 +84,7 @@ def _to_coco(args: argparse.Namespace) -> None:
 
 
 def _to_submission(args: argparse.Namespace) -> None:
-    from cascadekit.datasets.submissions import WRITERS, collect, read_results
+    from cascadekit.datasets.submissions import WRITERS, Names, collect, read_results
     from cascadekit.errors import InputError
 
     if args.format not in WRITERS:
@@ -88,7 +95,8 @@ def _to_submission(args: argparse.Namespace) -> None:
     is_json = args.detections_of.endswith(".json")
     dataset, root = _open(args.detections_of, None if is_json else args.format, args)
     pictures = collect(results, dataset, root)
-    files = WRITERS[args.format](pictures, args.target, args.split)
+    names = Names(dataset.metainfo["classes"], args.split)
+    files = WRITERS[args.format](pictures, names, args.target)
     print(
         f"{args.target}: {len(results)} detections in {len(pictures)} pictures, {files} "
         f"file{'s' * (files != 1)} for {args.format}"

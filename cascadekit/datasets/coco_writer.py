@@ -71,6 +71,24 @@ def _annotation(instance: Mapping[str, Any], category: int) -> dict[str, Any]:
     return {**entry, **{k: v for k, v in instance.items() if k not in KNOWN}}
 
 
+def ignore_low(data: Mapping[str, Any], min_height: float) -> dict[str, Any]:
+    """The same data with low objects as regions to ignore.
+
+    Args:
+        data: of `coco_dict`.
+        min_height: pixels of the file; lower objects get `ignore` and `iscrowd` 1.
+
+    Returns:
+        A dict with new annotations; the rest is shared.
+    """
+    marks = {"iscrowd": 1, "ignore": 1}
+    annotations = [
+        {**entry, **marks} if entry["bbox"][3] < min_height else entry
+        for entry in data["annotations"]
+    ]
+    return {**data, "annotations": annotations}
+
+
 def picture_root(image_dirs: Sequence[str]) -> str:
     """The folder that all pictures of a data set are below."""
     return os.path.commonpath([os.path.abspath(folder) for folder in image_dirs])

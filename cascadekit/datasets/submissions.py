@@ -60,6 +60,19 @@ class FoundPicture:
     found: tuple[Found, ...]
 
 
+@dataclass(frozen=True)
+class Names:
+    """What else the names of files and classes are made of.
+
+    Attributes:
+        classes: all of the data set, found or not.
+        split: of the pictures, for VOC's file names.
+    """
+
+    classes: tuple[str, ...]
+    split: str
+
+
 def read_results(file: str | os.PathLike[str]) -> list[dict[str, Any]]:
     """Read detections in COCO's results format.
 
@@ -184,8 +197,8 @@ def _xywh(box: Sequence[float]) -> list[float]:
     return [x1, y1, x2 - x1, y2 - y1]
 
 
-def write_kitti(pictures: Sequence[FoundPicture], out: str, split: str) -> int:
-    """One STEM.txt per picture below the folder `out`; returns how many. `split` is not used."""
+def write_kitti(pictures: Sequence[FoundPicture], names: Names, out: str) -> int:
+    """One STEM.txt per picture below the folder `out`; returns how many."""
     if any("/" in picture.name for picture in pictures):
         raise InputError(
             f"pictures such as {pictures[0].name!r} are of the tracking benchmark, whose "
@@ -200,10 +213,9 @@ def write_kitti(pictures: Sequence[FoundPicture], out: str, split: str) -> int:
     return len(pictures)
 
 
-def write_citypersons(pictures: Sequence[FoundPicture], out: str, split: str) -> int:
-    """One json, the file `out`; returns 1. `split` is not used."""
-    names = {one.name for picture in pictures for one in picture.found}
-    odd = sorted(names - set(LABELS[1:]))
+def write_citypersons(pictures: Sequence[FoundPicture], names: Names, out: str) -> int:
+    """One json, the file `out`; returns 1."""
+    odd = sorted(set(names.classes) - set(LABELS[1:]))
     if odd:
         raise InputError(f"CityPersons has no class {odd[0]!r}, it has: {', '.join(LABELS[1:])}")
     strange = [p.image_id for p in pictures if not isinstance(p.image_id, int)]
@@ -223,8 +235,8 @@ def write_citypersons(pictures: Sequence[FoundPicture], out: str, split: str) ->
     return 1
 
 
-def write_widerface(pictures: Sequence[FoundPicture], out: str, split: str) -> int:
-    """EVENT/PICTURE.txt per picture below `out`; returns how many. `split` is not used."""
+def write_widerface(pictures: Sequence[FoundPicture], names: Names, out: str) -> int:
+    """EVENT/PICTURE.txt per picture below `out`; returns how many."""
     for picture in pictures:
         faces = [_row([*_xywh(one.box), one.score]) for one in picture.found]
         lines = [Path(picture.name).name, str(len(faces)), *faces]
@@ -232,17 +244,17 @@ def write_widerface(pictures: Sequence[FoundPicture], out: str, split: str) -> i
     return len(pictures)
 
 
-def write_voc(pictures: Sequence[FoundPicture], out: str, split: str) -> int:
-    """One comp4_det_SPLIT_CLASS.txt per class that was found; returns how many."""
-    lines: dict[str, list[str]] = {}
+def write_voc(pictures: Sequence[FoundPicture], names: Names, out: str) -> int:
+    """One comp4_det_SPLIT_CLASS.txt per class, found or not; returns how many."""
+    lines: dict[str, list[str]] = {name: [] for name in names.classes}
     for picture in pictures:
         for one in picture.found:
             x1, y1, x2, y2 = one.box
             # Pixels count from 1 and the last one is inside.
             row = f"{Path(picture.name).name} {_row([one.score, x1 + 1, y1 + 1, x2, y2])}"
-            lines.setdefault(one.name, []).append(row)
+            lines[one.name].append(row)
     for name, rows in lines.items():
-        _write(Path(out) / f"comp4_det_{split}_{name}.txt", rows)
+        _write(Path(out) / f"comp4_det_{names.split}_{name}.txt", rows)
     return len(lines)
 
 
@@ -254,7 +266,7 @@ def _write(file: Path, lines: Sequence[str]) -> None:
         raise InputError(f"{file} cannot be written: {error}") from None
 
 
-WRITERS: Mapping[str, Callable[[Sequence[FoundPicture], str, str], int]] = {
+WRITERS: Mapping[str, Callable[[Sequence[FoundPicture], Names, str], int]] = {
     "kitti": write_kitti,
     "citypersons": write_citypersons,
     "widerface": write_widerface,
