@@ -29,7 +29,7 @@ from cascadekit.quality.tables import as_json
 VERSIONS = {"scores": 1}
 
 
-def test_settings(run: Run, config: Config) -> dict[str, Any]:
+def testing_settings(run: Run, config: Config) -> dict[str, Any]:
     """What of a config decides how its weights are tested.
 
     Args:
@@ -102,7 +102,7 @@ def work(folder: Path, plan: Config) -> None:
     if plan.cascade is not None:
         other = Path(plan.cascade)
         cascade = Subject("cascade", Config.fromfile(str(other / CONFIG)), other / WEIGHTS)
-    subject = Subject(plan.arm, tested_config(folder, plan), folder / WEIGHTS, cascade)
+    subject = Subject(plan.arm, config_as_tested(folder, plan), folder / WEIGHTS, cascade)
     for measure, file in plan.files.items():
         began = time.time()
         values = as_json(MEASURES[measure](subject))
@@ -120,7 +120,7 @@ def work(folder: Path, plan: Config) -> None:
         write_json(Path(file), asdict(result))
 
 
-def tested_config(folder: Path, plan: Config) -> Config:
+def config_as_tested(folder: Path, plan: Config) -> Config:
     """The config that a run was trained with, with the test settings of an arm."""
     config = Config.fromfile(str(folder / CONFIG))
     steps = config.test_dataloader.dataset.pipeline

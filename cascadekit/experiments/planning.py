@@ -11,7 +11,7 @@ from cascadekit.experiments.arms import Arm
 from cascadekit.experiments.budgets import arm_config
 from cascadekit.experiments.data import DataSet
 from cascadekit.experiments.experiment import Experiment
-from cascadekit.experiments.measuring import measure_file, test_settings, write_measuring_plan
+from cascadekit.experiments.measuring import measure_file, testing_settings, write_measuring_plan
 from cascadekit.experiments.results import MEASURES
 from cascadekit.experiments.runs import RECORD, Run, make_run, write_plan
 from cascadekit.experiments.suite import Job
@@ -149,7 +149,7 @@ def _measuring_job(
     run: Run, arms: Mapping[str, Arm], name: str, measures: Sequence[str], alone: bool
 ) -> Job:
     config = arm_config(arms[name], run.data, run.budget)
-    settings = test_settings(run, config)
+    settings = testing_settings(run, config)
     files = {measure: measure_file(run, name, measure, settings) for measure in measures}
     plan = run.folder / MEASURES / f"plan_{name}{'_alone' if alone else ''}.py"
     needs, cascade = [run.folder / RECORD], None
