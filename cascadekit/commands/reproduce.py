@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 DESCRIPTION = """Reproduce the paper's tables and figures: trainings, measurements, report.
 
@@ -46,6 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", default="docs/reproduction", metavar="DIR", help="folder of the report"
     )
+    parser.add_argument(
+        "--hardware",
+        default=f"{os.cpu_count()} CPU cores",
+        metavar="TEXT",
+        help="what it was run on, for the report [the CPU cores of this machine]",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -56,7 +63,9 @@ def run(args: argparse.Namespace) -> None:
         from cascadekit.experiments.report import write_report
         from cascadekit.experiments.results import results_of_runs
 
-        write_report(results_of_runs(args.work_dir, args.budget), args.out)
+        results = results_of_runs(args.work_dir, args.budget)
+        written = write_report(results, args.out, hardware=args.hardware)
+        print(f"{len(written.files)} files in {written.folder}; begin with index.md")
         return
     choice = reproduce.choose(
         args.names, args.budget, args.data.split(","), args.seeds, args.work_dir
