@@ -47,7 +47,8 @@ class PersonPicture:
     """The rows of one picture.
 
     Attributes:
-        number: the benchmark's image id: 1, 2, ... in the order of the .mat file.
+        number: the benchmark's image id: 1, 2, ... in the order of the .mat file; of a folder, in
+            the order of names.
         name: file name of the picture, e.g. "ulm_000000_000019_leftImg8bit.png".
         rows: in the order of the file; may be empty.
     """

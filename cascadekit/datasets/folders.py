@@ -10,7 +10,7 @@ from pathlib import Path
 from cascadekit.datasets.records import check_image_dir
 from cascadekit.errors import InputError, did_you_mean
 
-SUFFIXES = (".jpg", ".jpeg", ".png")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 
 Paths = str | Sequence[str]
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cascadekit.datasets.folders import read_stems
 from cascadekit.datasets.label_png import read_index
 from cascadekit.datasets.mat_files import read_mat
 from cascadekit.errors import InputError, did_you_mean
@@ -163,7 +162,8 @@ def _kind_of_file(file: Path) -> str | None:
     if file.suffix == ".json":
         with file.open("rb") as opened:
             head = opened.read(HEAD)
-        return "citypersons" if b'"im_name"' in head and b'"file_name"' not in head else "coco"
+        own = b'"im_name"' in head or b'"vis_ratio"' in head
+        return "citypersons" if own and b'"file_name"' not in head else "coco"
     if file.suffix == ".mat":
         names = read_mat(file)
         if "face_bbx_list" in names:
@@ -217,11 +217,12 @@ def _voc(folder: Path) -> tuple[str, Splits]:
             "ann_dir": str(folder / "Annotations"),
         }
         splits = {ALL: common}
-        for name, file in _lists([folder / "ImageSets" / "Main"]).items():
+        for name, file in _lists([folder / "ImageSets" / "Main"], folder / "Annotations").items():
             splits[name] = {**common, "split_file": str(file)}
         masks = folder / "SegmentationObject"
         if masks.is_dir():
-            for name, file in _lists([folder / "ImageSets" / "Segmentation"]).items():
+            lists = _lists([folder / "ImageSets" / "Segmentation"], folder / "Annotations")
+            for name, file in lists.items():
                 more = {"split_file": str(file), "mask_dir": str(masks)}
                 splits[f"segmentation-{name}"] = {**common, **more}
         return "PASCAL VOC (Annotations, JPEGImages)", splits
@@ -230,13 +231,20 @@ def _voc(folder: Path) -> tuple[str, Splits]:
     return "", {}
 
 
-def _lists(folders: Sequence[Path]) -> dict[str, Path]:
-    """Split files by name, from the first folder that has each."""
+def _lists(folders: Sequence[Path], annotations: Path) -> dict[str, Path]:
+    """Split files by name, from the first folder that has each.
+
+    Those whose pictures have no annotations, as of a test set, are left out.
+    """
+    stems = {file.stem for file in annotations.iterdir()}
     found: dict[str, Path] = {}
     for name in LISTS:
         for folder in folders:
-            if (folder / f"{name}.txt").is_file():
-                found.setdefault(name, folder / f"{name}.txt")
+            file = folder / f"{name}.txt"
+            if name not in found and file.is_file():
+                words = file.read_text(encoding="utf-8", errors="replace").split(maxsplit=1)
+                if words and words[0] in stems:
+                    found[name] = file
     return found
 
 
@@ -259,10 +267,9 @@ def _kitti_parts(folder: Path, what: str, images: str, labels: str) -> tuple[str
         }
         splits = {ALL: common}
         root = base.parent if base.name == "training" else base
-        for name, file in _lists([base / "ImageSets", root / "ImageSets", base, root]).items():
-            # The test set's pictures have no labels.
-            if (base / labels / f"{read_stems(file)[0]}.txt").is_file():
-                splits[name] = {**common, "split_file": str(file)}
+        places = [base / "ImageSets", root / "ImageSets", base, root]
+        for name, file in _lists(places, base / labels).items():
+            splits[name] = {**common, "split_file": str(file)}
         return f"KITTI {what} ({images}, {labels})", splits
     return "", {}
 

@@ -3,12 +3,15 @@
 import re
 
 import pytest
+import torch
 
 from cascadekit.datasets import KittiDataset, read_kitti_classes
 from cascadekit.datasets.kitti_files import read_kitti_labels
 from cascadekit.errors import InputError
 from cascadekit.evaluation.kitti_ap import KittiDetections, KittiTruth, evaluate_kitti
+from cascadekit.models.targets.assigner import IGNORED, NEGATIVE, POSITIVE, IoUAssigner
 from cascadekit.registry import DATASETS
+from cascadekit.structures.samples import to_targets
 from tests.datasets import makers
 from tests.datasets.makers import CAR, REGION
 
@@ -97,6 +100,15 @@ def test_training_sees_a_region_once(tmp_path):
 
 
 PIPELINE = [dict(type="cascadekit.LoadImage"), dict(type="cascadekit.PackInputs", with_masks=False)]
+
+
+def test_boxes_in_a_region_are_no_background(tmp_path):
+    """What the RPN and every stage make of boxes in DontCare, in a van, on a car, on the road."""
+    dataset = build(makers.kitti(tmp_path), pipeline=[*PIPELINE])
+    (targets,) = to_targets([dataset[0]["data_samples"]])
+    boxes = torch.tensor([[21.0, 2, 29, 8], [62, 20, 69, 30], [11, 10, 60, 40], [90, 5, 99, 9]])
+    kind = IoUAssigner(pos_iou=0.5).assign(boxes, targets).kind
+    assert kind.tolist() == [IGNORED, IGNORED, POSITIVE, NEGATIVE]
 
 
 def test_rows_go_on_to_the_evaluation(tmp_path):

@@ -89,7 +89,7 @@ LAYOUTS = [
     ("voc", lambda r: makers.voc(r), "voc", ["all"], "all", "all", "VOC"),
     (
         "voc 2007",  # as the paper uses it: trainval to train, test to test
-        lambda r: makers.voc(r, {"trainval": ["a"], "test": ["b"]}),
+        lambda r: makers.voc(r, {"trainval": ["a"], "test": ["b"], "val": []}),
         "voc",
         ["all", "trainval", "test"],
         "trainval",
@@ -99,10 +99,10 @@ LAYOUTS = [
     (
         "voc with all lists",
         lambda r: makers.voc(
-            r, {"train": ["a"], "val": ["b"], "trainval": ["a", "b"], "test": ["b"]}
+            r, {"train": ["a"], "val": ["b"], "trainval": ["a", "b"], "test": ["zz"]}
         ),
         "voc",
-        ["all", "train", "val", "trainval", "test"],
+        ["all", "train", "val", "trainval"],  # no xml of the test set
         "train",
         "val",
         "VOC",

@@ -6,6 +6,7 @@ import pytest
 
 from cascadekit.datasets.records import (
     Tally,
+    add_region,
     check_count,
     clip_box,
     keep_for_training,
@@ -126,3 +127,19 @@ def test_tally_names_only_what_happened():
     assert "1 boxes cut" in loud and "2 empty boxes" in loud and "1 objects without" in loud
     # A set without any mask is a box set, not a faulty one.
     assert "mask" not in Tally(objects=3, no_mask=3).summary("x", 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("box", "labels", "expected", "objects"),
+    [
+        ([2, 3, 30, 8], (0, 1), [([2, 3, 20, 8], 0), ([2, 3, 20, 8], 1)], 1),  # once for each class
+        ([2, 3, 30, 8], (1,), [([2, 3, 20, 8], 1)], 1),
+        ([2, 3, 2, 8], (0, 1), [], 0),  # nothing of it is left
+    ],
+)
+def test_a_region_of_several_classes(box, labels, expected, objects):
+    record = {"width": 20, "height": 10, "instances": []}
+    tally = Tally()
+    add_region(record, box, labels, {"area": None, "ignore": 1, "segmentation": None}, tally)
+    assert [(i["bbox"], i["label"]) for i in record["instances"]] == expected
+    assert tally.objects == objects  # it is counted once
