@@ -49,14 +49,21 @@ def parse_data(name: str) -> NamedData:
     Returns:
         The parts; whether the path exists is not checked.
     """
-    kind, path, split = None, name, None
     head, colon, rest = name.partition(":")
-    if colon and head in FORMATS and not Path(name).exists():
-        kind, path = head, rest
-    before, colon, after = path.rpartition(":")
-    if colon and not Path(path).exists() and Path(before).exists():
-        path, split = before, after
-    return NamedData(kind, path, split)
+    whole = _path_and_split(name)
+    # A folder may be called "kitti": then "kitti:val" is its split, if there is no folder "val".
+    if colon and head in FORMATS:
+        inner = _path_and_split(rest)
+        if Path(inner[0]).exists() or not Path(whole[0]).exists():
+            return NamedData(head, *inner)
+    return NamedData(None, *whole)
+
+
+def _path_and_split(name: str) -> tuple[str, str | None]:
+    before, colon, after = name.rpartition(":")
+    if colon and not Path(name).exists() and Path(before).exists():
+        return before, after
+    return name, None
 
 
 def dataset_config(

@@ -210,6 +210,24 @@ def test_parts_of_a_name(tmp_path, name, parts):
     assert parse_data(name.format(tmp_path)) == wanted
 
 
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("kitti:val", (None, "kitti", "val")),  # a folder of that name, and its split
+        ("kitti:kitti:val", ("kitti", "kitti", "val")),
+        ("kitti:other", ("kitti", "other", None)),
+        ("kitti", (None, "kitti", None)),
+        ("voc:kitti", ("voc", "kitti", None)),
+        ("voc:gone", ("voc", "gone", None)),
+    ],
+)
+def test_a_folder_with_the_name_of_a_format(tmp_path, monkeypatch, name, parts):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("kitti", "other"):
+        (tmp_path / folder).mkdir()
+    assert parse_data(name) == NamedData(*parts)
+
+
 SETS = {
     "kitti": (
         lambda root: makers.kitti(root, splits={"train": ["000000"], "val": ["000002"]}),

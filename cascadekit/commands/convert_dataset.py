@@ -19,7 +19,7 @@ a folder of text files (kitti, widerface, voc) or a json (citypersons).
 
 Examples:
   python tools/convert_dataset.py voc VOC2007:trainval voc07.json
-  python tools/convert_dataset.py kitti kitti:val val.json --classes Car --ignore-classes Van Truck
+  python tools/convert_dataset.py kitti data:val val.json --classes Car --ignore-classes Van Truck
   python tools/convert_dataset.py widerface run/test.bbox.json out --detections-of wider:val"""
 
 

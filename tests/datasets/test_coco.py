@@ -61,6 +61,7 @@ def make(tmp_path):
 def test_record(make):
     dataset = make(coco())
     assert dataset.metainfo["classes"] == ("cat", "dog", "cow")  # order of ids, unused kept
+    assert dataset.metainfo["category_ids"] == (3, 5, 9)  # so that results have the file's ids
     assert dataset.metainfo["has_masks"] is True
     assert len(dataset) == 1  # picture 2 is empty
     info = dataset.get_data_info(0)
