@@ -8,11 +8,19 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # the models are tiny: a thread m
 
 import pytest
 import torch
+from mmengine.logging import MMLogger
 from torch import Tensor, nn
 
 from cascadekit.registry import MODELS
 from cascadekit.structures.masks import InstanceMasks
 from cascadekit.structures.samples import ImageInfo, Targets, make_data_sample
+
+
+@pytest.fixture(autouse=True)
+def fresh_loggers():
+    """Forget mmengine's loggers after a test: their streams are those that pytest took away."""
+    yield
+    MMLogger._instance_dict.clear()
 
 
 @MODELS.register_module()

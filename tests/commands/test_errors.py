@@ -246,7 +246,10 @@ def test_faulty_option(command, option, expected, fails):
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("shape", "--data shape: expected shapes or coco, a COCO annotation file (.json) or a"),
+        (
+            "shape",
+            "--data shape: expected shapes or coco, a COCO annotation file (.json), a folder (coco, voc, ",
+        ),
         ("shape", "Did you mean 'shapes'?"),
         ("no/such/folder", "there is no such file or folder"),
     ],
@@ -258,7 +261,7 @@ def test_unknown_data(name, expected, fails):
 def test_a_folder_without_annotations(fails):
     Path("photos").mkdir()
     assert "photos" in (message := fails("train", TINY, "--data", "photos"))
-    assert "has no .xml files" in message
+    assert "--data photos: photos has no data in a format known here (it has: nothing)" in message
 
 
 def test_a_folder_of_pictures_that_is_not_there(fails, coco):
