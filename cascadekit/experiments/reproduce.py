@@ -15,8 +15,8 @@ from cascadekit.experiments.full_budget import full_commands
 from cascadekit.experiments.overview import Part, list_table, status_table
 from cascadekit.experiments.planning import measuring_jobs, plan_runs, training_job, wishes
 from cascadekit.experiments.progress import duration
-from cascadekit.experiments.runs import DEFAULT_ROOT
-from cascadekit.experiments.suite import Outcome, run_jobs
+from cascadekit.experiments.runs import DEFAULT_ROOT, Run
+from cascadekit.experiments.suite import Job, Outcome, run_jobs
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Choice:
     seeds: int
     root: Path
 
-    def part(self, experiments: Iterable[Experiment]) -> tuple[list, list]:
+    def part(self, experiments: Iterable[Experiment]) -> tuple[list[Run], list[Job]]:
         """Runs and measuring jobs of some of the experiments."""
         wanted = wishes(experiments, self.arms, self.data)
         runs = plan_runs(wanted, self.arms, self.seeds, self.budget, self.root)
