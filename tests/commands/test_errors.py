@@ -248,7 +248,7 @@ def test_faulty_option(command, option, expected, fails):
     [
         (
             "shape",
-            "--data shape: expected shapes or coco, a COCO annotation file (.json), a folder (coco, voc, ",
+            "--data shape: expected shapes or coco, a COCO annotation file (.json), a folder (",
         ),
         ("shape", "Did you mean 'shapes'?"),
         ("no/such/folder", "there is no such file or folder"),
