@@ -1,4 +1,4 @@
-"""Faster R-CNN without a pyramid, for a CPU: one map of stride 16 of EfficientNet-Lite0, RoIPool."""
+"""Faster R-CNN without a pyramid, for a CPU: EfficientNet-Lite0, its map of stride 16, RoIPool."""
 
 model = dict(
     type="cascadekit.CascadeRCNN",

@@ -16,7 +16,9 @@ def output(boxes=REFINED):
     rows = torch.zeros(3)
     proposals = Proposals(INPUT, rows.long(), rows, torch.tensor([False, False, True]))
     logits = torch.zeros(3, 2)
-    return StageOutput(0, 0, proposals, None, {0: logits}, boxes[:, None], {0: boxes[:, None]}, boxes)
+    return StageOutput(
+        0, 0, proposals, None, {0: logits}, boxes[:, None], {0: boxes[:, None]}, boxes
+    )
 
 
 @pytest.mark.parametrize(
