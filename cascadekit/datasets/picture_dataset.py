@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +14,7 @@ from cascadekit.datasets.records import Record, Tally, check_count, is_object, k
 from cascadekit.errors import InputError
 
 
-class PictureDataset(BaseDataset):
+class PictureDataset(BaseDataset, ABC):
     """A data set of records (see `records`); a reader gives `source` and `read_records`.
 
     `metainfo["classes"]` holds the K names in label order; `metainfo["has_masks"]` says whether
@@ -56,13 +57,13 @@ class PictureDataset(BaseDataset):
         )
 
     @property
+    @abstractmethod
     def source(self) -> str:
         """What messages call this data set."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read_records(self) -> tuple[tuple[str, ...], list[Record]]:
         """Class names in label order, and the records of all pictures; fills `tally`."""
-        raise NotImplementedError
 
     def load_data_list(self) -> list[Record]:
         """Records of all pictures, in the reader's order."""

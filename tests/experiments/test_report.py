@@ -184,7 +184,7 @@ def test_remarks(tmp_path):
     ("text", "clean"),
     [
         ("see /home/me/data/cards/1.jpg, please", "see 1.jpg, please"),
-        ("(/work/x.py)", "(x.py)"),
+        ("(/anywhere/x.py)", "(x.py)"),
         (r"C:\Users\me\x.png", "x.png"),
         ("https://example.org/a/b and docs/cost.md", "https://example.org/a/b and docs/cost.md"),
         ("and/or, 3 / 4 of w/h", "and/or, 3 / 4 of w/h"),
