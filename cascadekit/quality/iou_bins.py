@@ -73,6 +73,23 @@ def bin_edges(start: float, width: float) -> np.ndarray:
     return np.linspace(start, 1, bins + 1)
 
 
+def place_in_bins(ious: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Number of the bin that each IoU falls in.
+
+    Args:
+        ious: (R,) float32; R may be 0.
+        edges: (B + 1,) ascending; a bin has its lower edge, the last one both.
+
+    Returns:
+        (R,) int64, 0..B-1; -1 outside the edges.
+    """
+    bins = len(edges) - 1
+    # Edges as float32, like the IoUs: else 0.7 would fall below the edge 0.7.
+    place = np.searchsorted(edges.astype(np.float32), ious, side="right") - 1
+    place[ious == np.float32(edges[-1])] = bins - 1
+    return np.where(place < bins, place, -1)
+
+
 def binned_means(
     ious: np.ndarray,
     values: np.ndarray,
@@ -95,10 +112,8 @@ def binned_means(
         Means with their bands.
     """
     bins = len(edges) - 1
-    # Edges as float32, like the IoUs: else 0.7 would fall below the edge 0.7.
-    place = np.searchsorted(edges.astype(np.float32), ious, side="right") - 1
-    place[ious == np.float32(edges[-1])] = bins - 1  # the last bin has both its edges
-    inside = (place >= 0) & (place < bins)
+    place = place_in_bins(ious, edges)
+    inside = place >= 0
     cells = (images * bins + place)[inside]
     counts = np.bincount(cells, minlength=num_images * bins).reshape(num_images, bins)
     sums = np.bincount(cells, values[inside].astype(np.float64), num_images * bins)

@@ -13,6 +13,7 @@ from matplotlib.ticker import FuncFormatter
 
 from cascadekit.errors import InputError
 from cascadekit.evaluation.stage_table import percent
+from cascadekit.quality.iou_bins import place_in_bins
 from cascadekit.quality.records import SampleRecording, StageSamples
 from cascadekit.quality.tables import Table, number
 from cascadekit.visualization.canvas import INK, QUIET, points
@@ -143,15 +144,12 @@ def _histogram(
     """Count one stage's samples; `first` are the IoUs of the first stage's."""
     ious = _own_ious(samples)
     positives = int((samples.positive & ~samples.from_gt).sum())
-    # Edges as float32, like the IoUs: else 0.7 would fall below the edge 0.7.
-    place = np.searchsorted(edges.astype(np.float32), ious, side="right") - 1
-    place[ious == np.float32(edges[-1])] = len(edges) - 2  # the last bin has both its edges
-    inside = place[(place >= 0) & (place < len(edges) - 1)]
+    place = place_in_bins(ious, edges)
     at_u = _reaching(ious, samples.threshold)
     return StageHistogram(
         stage=samples.stage,
         threshold=samples.threshold,
-        counts=np.bincount(inside, minlength=len(edges) - 1),
+        counts=np.bincount(place[place >= 0], minlength=len(edges) - 1),
         shares=tuple(_ratio(_reaching(ious, t), len(ious)) for t in thresholds),
         share_u=_ratio(at_u, len(ious)),
         first_share_u=_ratio(_reaching(first, samples.threshold), len(first)),
