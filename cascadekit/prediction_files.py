@@ -8,9 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.progress import track
-
 from cascadekit.datasets.transforms import read_image
+from cascadekit.progress import track
 from cascadekit.structures.masks import encode_rle, paste
 from cascadekit.structures.samples import Prediction
 from cascadekit.visualization import draw_detections, draw_stages, save_figure

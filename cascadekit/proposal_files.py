@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from mmengine import Config
-from rich.progress import track
 
 from cascadekit import __version__
 from cascadekit.datasets.proposal_files import check_target, write_proposals
 from cascadekit.engine.proposals import detector_proposals
 from cascadekit.errors import InputError
+from cascadekit.progress import track
 
 SPLITS = ("train", "val", "test")
 

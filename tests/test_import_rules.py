@@ -11,7 +11,7 @@ PACKAGE = ROOT / "cascadekit"
 # A room imports rooms of lower floors, and those of its own floor that RULES do not forbid.
 FLOORS = {
     1: (
-        *("structures", "checkpoints", "registry", "errors", "configuration"),
+        *("structures", "checkpoints", "registry", "errors", "configuration", "progress"),
         *("ops", "ops_kernels", "ops_rfcn", "roi_align_bag"),
     ),
     2: ("models", "datasets", "evaluation", "visualization", "engine"),

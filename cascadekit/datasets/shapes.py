@@ -20,12 +20,12 @@ import cv2
 import numpy as np
 from mmengine.dist import is_main_process
 from pycocotools import mask as coco_mask
-from rich.progress import track
 
 from cascadekit.datasets.coco import CocoDataset
 from cascadekit.datasets.shape_outlines import OUTLINES, Outline, place
 from cascadekit.datasets.shape_painting import Part, background, shadow, surface
 from cascadekit.errors import InputError, did_you_mean
+from cascadekit.progress import track
 from cascadekit.registry import DATASETS
 
 CLASSES = tuple(OUTLINES)
@@ -217,7 +217,7 @@ def draw_shapes(
         "categories": [{"id": k + 1, "name": name} for k, name in enumerate(CLASSES)],
     }
     bar = track(
-        range(num_images), f"Drawing {num_images} shapes ({split})", disable=not is_main_process()
+        range(num_images), f"Drawing {num_images} shapes ({split})", quiet=not is_main_process()
     )
     for index in bar:
         scene = draw_scene(split, index, image_size, difficulty, seed)

@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from rich.progress import track
 from torch import Tensor, nn
 
 from cascadekit.errors import InputError
+from cascadekit.progress import track
 from cascadekit.quality.proposal_sets import ProposalSet
 from cascadekit.quality.records import (
     ImageRecord,

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import track
 from torch import nn
 
 from cascadekit.evaluation.stage_table import row_label
+from cascadekit.progress import track
 from cascadekit.quality.collect import record_samples, record_stages
 from cascadekit.quality.diagnosis_stages import (
     curves_section,
