@@ -1,23 +1,30 @@
-"""A bar for loops that take a while: in a terminal, and as one passing line in a notebook."""
+"""A bar for loops that take a while, in terminals and logs; in a notebook there is none.
+
+Rich draws its bar in a notebook as a widget that captures output, which can stall a notebook that
+is executed without a browser, and which would be stored as noise.
+"""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from rich import progress
 from rich.console import Console
 
 Item = TypeVar("Item")
-PAUSE = 0.5  # seconds between two lines in a notebook; shorter loops show none
+
+
+def in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook."""
+    return Console().is_jupyter
 
 
 def track(
     items: Iterable[Item],
     description: str = "Working",
     total: float | None = None,
-    disable: bool = False,
+    quiet: bool = False,
 ) -> Iterator[Item]:
     """Go through items and show how far it is.
 
@@ -25,32 +32,12 @@ def track(
         items: to go through.
         description: what is being done.
         total: how many there are; None: `len(items)`, if it has one.
-        disable: show nothing.
+        quiet: show nothing.
 
     Yields:
-        Item: each of them. In a notebook the line is gone afterwards. Rich's own bar is not used
-        there: it is a widget of ipywidgets that can stall a notebook that runs without a browser.
+        Item: each of them.
     """
-    if disable or not Console().is_jupyter:
-        yield from progress.track(items, description, total, disable=disable)
+    if quiet or in_notebook():
+        yield from items
         return
-    from IPython.display import HTML, display
-
-    if total is None and hasattr(items, "__len__"):
-        total = len(items)
-    of = "" if total is None else f" of {total:g}"
-    line: Any = None
-    shown = time.monotonic()
-    try:
-        for number, item in enumerate(items):
-            yield item
-            if time.monotonic() - shown < PAUSE:
-                continue
-            shown, text = time.monotonic(), HTML(f"{description}: {number + 1}{of}")
-            if line is None:
-                line = display(text, display_id=True)
-            else:
-                line.update(text)
-    finally:
-        if line is not None:
-            line.update(HTML(""))
+    yield from progress.track(items, description, total)
