@@ -16,6 +16,7 @@ _LAZY = {
     "load_config": "cascadekit.apis",
     "build_detector": "cascadekit.apis",
     "load_detector": "cascadekit.apis",
+    "load_shipped": "cascadekit.apis",
     "train": "cascadekit.apis",
     "evaluate": "cascadekit.apis",
     "predict": "cascadekit.apis",

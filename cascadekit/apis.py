@@ -14,7 +14,9 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from cascadekit import config_path
 from cascadekit.checkpoints import (
+    SHIPPED,
     load_weights,
     read_trained,
     require_resumable,
@@ -140,7 +142,8 @@ def load_detector(
 
     Args:
         config: of `load_config`, or a path.
-        checkpoint: a file a training wrote; its classes set the model's class count.
+        checkpoint: a file a training wrote, or "shipped": the weights that come with the package;
+            its classes set the model's class count.
         device: "cpu", "cuda", "cuda:1"; None: a GPU if there is one.
         tta: test-time augmentation, see `choose_tta`.
 
@@ -160,6 +163,25 @@ def load_detector(
     detector.classes = classes
     detector.test_pipeline = config.test_dataloader.dataset.pipeline
     return detector.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval()
+
+
+def load_shipped(device: str | None = None) -> tuple[torch.nn.Module, Config]:
+    """The small Cascade Mask R-CNN that comes with the package, for drawn shapes of 192 pixels.
+
+    It is there to look at and to try things with, offline and at once; shipped/*.md is its card.
+
+    Args:
+        device: as in `load_detector`.
+
+    Returns:
+        The detector, as of `load_detector`, and its config: configs/shapes/
+        cascade_mask_shapes_tiny.py.
+
+    Raises:
+        InputError: there is no such device.
+    """
+    config = load_config(config_path("shapes/cascade_mask_shapes_tiny"))
+    return load_detector(config, SHIPPED, device), config
 
 
 def _open_trained(

@@ -15,6 +15,7 @@ from cascadekit.checkpoints.safe_load import (
 )
 from cascadekit.checkpoints.translation import Translation
 from cascadekit.checkpoints.weights import (
+    SHIPPED,
     LoadReport,
     load_backbone,
     load_weights,
@@ -25,6 +26,7 @@ from cascadekit.checkpoints.weights import (
 )
 
 __all__ = [
+    "SHIPPED",
     "LoadReport",
     "Translation",
     "download",

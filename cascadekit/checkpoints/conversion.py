@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from cascadekit.checkpoints.mismatch import explain_keys, explain_shapes
@@ -109,6 +110,19 @@ def convert(
         tuple(theirs.unknown),
         problem,
     )
+
+
+def halved(done: Conversion) -> Conversion:
+    """The same with 16-bit floats where there are many: half the file.
+
+    Vectors (biases, a norm's statistics) stay as they are: they are few, and a variance may be too
+    small for 16 bits. What loads them turns them back.
+    """
+    weights = {
+        name: value.half() if value.dtype == torch.float32 and value.ndim > 1 else value
+        for name, value in done.weights.items()
+    }
+    return replace(done, weights=weights)
 
 
 def _summary(done: Conversion) -> _Rows:

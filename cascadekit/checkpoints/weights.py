@@ -27,6 +27,8 @@ from cascadekit.errors import InputError, did_you_mean
 State = Mapping[str, Any]
 Source = str | os.PathLike[str] | State
 _SCHEME = "torchvision://"
+SHIPPED = "shipped"  # in the place of a path
+_SHIPPED_FILE = Path(__file__).parents[1] / "shipped" / "cascade_mask_shapes_tiny.safetensors"
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,10 @@ def read_translation(source: Source, norm_eps: float | None = None) -> Translati
     """The weights of a file, or of a dict that was read from one, under our names.
 
     Args:
-        source: a path, "torchvision://resnet50" (always the V1 weights; downloaded once), a state
-            dict, or a dict with one below "state_dict", "model" or "blobs"; of ours, mmdetection,
-            detectron2, torchvision or Detectron.
+        source: a path, "shipped" (the small model that comes with the package),
+            "torchvision://resnet50" (always the V1 weights; downloaded once), a state dict, or a
+            dict with one below "state_dict", "model" or "blobs"; of ours, mmdetection, detectron2,
+            torchvision or Detectron.
         norm_eps: see `torchvision.translate`.
 
     Returns:
@@ -70,6 +73,8 @@ def read_translation(source: Source, norm_eps: float | None = None) -> Translati
         return _translated(source, "the state dict", norm_eps)
     if isinstance(source, str) and source.startswith(_SCHEME):
         return _translated(load_checkpoint_file(_torchvision_file(source)), source, norm_eps)
+    if source == SHIPPED:
+        source = _SHIPPED_FILE
     return _translated(load_checkpoint_file(source), str(source), norm_eps)
 
 

@@ -48,6 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='leave out classes called "N/A": of the 90 of torchvision\'s COCO weights the 80 of '
         "COCO's files and our configs remain",
     )
+    parser.add_argument(
+        "--half", action="store_true", help="16-bit floats, for a file of half the size"
+    )
     parser.add_argument("--verbose", action="store_true", help="list every key")
 
 
@@ -56,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
     from cascadekit.apis import load_config, model_shapes
     from cascadekit.checkpoints import read_translation
     from cascadekit.checkpoints.class_rows import drop_unused
-    from cascadekit.checkpoints.conversion import convert, format_account, write
+    from cascadekit.checkpoints.conversion import convert, format_account, halved, write
     from cascadekit.configuration import parse_options
 
     shapes = None
@@ -67,4 +70,4 @@ def run(args: argparse.Namespace) -> None:
         found = drop_unused(found)
     converted = convert(found, args.to, shapes)
     print(format_account(converted, args.verbose))
-    print(write(converted, args.target, args.partial))
+    print(write(halved(converted) if args.half else converted, args.target, args.partial))

@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from cascadekit.commands.shared import add_config, add_data, default_work_dir
+from cascadekit.commands.shared import (
+    add_checkpoint,
+    add_config,
+    add_data,
+    default_work_dir,
+    look_at,
+    open_training_pictures,
+)
 
 if TYPE_CHECKING:
     from mmengine import Config
@@ -26,7 +33,7 @@ Examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     add_config(parser)
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="trained weights")
+    add_checkpoint(parser)
     add_data(parser, "look at")
     parser.add_argument(
         "--max-images",
@@ -61,11 +68,11 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f"--score must lie in [0, 1], got {args.score:g}")
     config = load_config(args.config, options=parse_options(args.cfg_options))
     detector = load_detector(config, args.checkpoint, args.device)
-    _choose(config, detector, args.data, args.images)
+    look_at(config, detector.classes, args.data, args.images)
     loader = open_loader(config, "test")
     _check_classes(detector, loader)
     data = _name(config, args.data, loader)
-    train_loader, no_samples = _training_pictures(config, detector)
+    train_loader, no_samples = open_training_pictures(config, detector.classes)
     report = diagnose(
         detector,
         loader,
@@ -82,16 +89,6 @@ def run(args: argparse.Namespace) -> None:
     print(f"report: {page}\nnumbers: {numbers}")
 
 
-def _choose(config: Config, detector: nn.Module, data: str | None, images: str | None) -> None:
-    """Put `--data` in: its val split, and the train split of a set that has one."""
-    from cascadekit.data_choice import choose_data, has_validation
-
-    if data is None:
-        return
-    whole = data if has_validation(data) else None
-    choose_data(config, whole, images, data, images, classes=detector.classes)
-
-
 def _check_classes(detector: nn.Module, loader: DataLoader) -> None:
     """Raise where the data set's labels mean something else to the detector."""
     from cascadekit.errors import InputError
@@ -102,24 +99,6 @@ def _check_classes(detector: nn.Module, loader: DataLoader) -> None:
             f"the checkpoint was trained on the classes {', '.join(detector.classes)}, and the "
             f"config's test data has {', '.join(own)}: name the data with --data"
         )
-
-
-def _training_pictures(config: Config, detector: nn.Module) -> tuple[DataLoader | None, str]:
-    """Loader of the config's training set, or why there is none."""
-    from cascadekit.apis import open_loader
-    from cascadekit.errors import InputError
-
-    try:
-        loader = open_loader(config, "train")
-    except InputError as error:
-        return None, f"the config's training pictures cannot be read ({error})"
-    own = tuple(loader.dataset.metainfo.get("classes") or ())
-    if detector.classes and own != tuple(detector.classes):
-        return None, (
-            "the config's training set has other classes than the checkpoint; give the config that "
-            "the training wrote into its folder"
-        )
-    return loader, ""
 
 
 def _name(config: Config, data: str | None, loader: DataLoader) -> str:

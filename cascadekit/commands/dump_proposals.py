@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from cascadekit.commands.shared import add_config
+from cascadekit.commands.shared import add_checkpoint, add_config
 
 DESCRIPTION = """Write a detector's proposals, or its boxes after any stage, to a file.
 
@@ -19,7 +19,7 @@ Examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     add_config(parser)
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="trained weights")
+    add_checkpoint(parser)
     parser.add_argument("out", metavar="OUT", help="file to write, ending in .safetensors")
     parser.add_argument(
         "--split",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from cascadekit.commands.shared import add_config, add_tta
+from cascadekit.commands.shared import add_checkpoint, add_config, add_tta
 
 DESCRIPTION = """Detect objects in a picture or a folder of pictures.
 
@@ -18,7 +18,7 @@ Example:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     add_config(parser)
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="trained weights")
+    add_checkpoint(parser)
     parser.add_argument("source", metavar="IMAGE|FOLDER", help="a picture or a folder of them")
     parser.add_argument("--out", default="predictions", metavar="DIR", help="[predictions]")
     parser.add_argument("--stages", action="store_true", help="also draw the boxes of each stage")

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mmengine import Config
+    from torch.utils.data import DataLoader
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
@@ -14,6 +20,16 @@ def add_config(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="KEY=VALUE",
         help="change values, e.g. model.roi_head.stage_loss=avg train_dataloader.batch_size=4",
+    )
+
+
+def add_checkpoint(parser: argparse.ArgumentParser) -> None:
+    """CHECKPOINT."""
+    parser.add_argument(
+        "checkpoint",
+        metavar="CHECKPOINT",
+        help="trained weights; the word shipped: those that come with the package, for "
+        "configs/shapes/cascade_mask_shapes_tiny.py",
     )
 
 
@@ -55,3 +71,50 @@ def default_work_dir(config: str) -> str:
     from pathlib import Path
 
     return str(Path("work_dirs") / Path(config).stem)
+
+
+def look_at(
+    config: Config, classes: Sequence[str] | None, data: str | None, images: str | None
+) -> None:
+    """Put `--data` in as what to test on: its val split, and the train split of a set that has one.
+
+    Args:
+        config: changed in place.
+        classes: the detector's, in label order.
+        data: `--data`; None: the config's own data stays.
+        images: `--images`.
+    """
+    from cascadekit.data_choice import choose_data, has_validation
+
+    if data is None:
+        return
+    whole = data if has_validation(data) else None
+    choose_data(config, whole, images, data, images, classes=classes)
+
+
+def open_training_pictures(
+    config: Config, classes: Sequence[str] | None
+) -> tuple[DataLoader | None, str]:
+    """What a detector was trained on, as its config says; that which a training wrote knows it.
+
+    Args:
+        config: with a training set.
+        classes: the detector's, in label order.
+
+    Returns:
+        The loader, or None and why there is none.
+    """
+    from cascadekit.apis import open_loader
+    from cascadekit.errors import InputError
+
+    try:
+        loader = open_loader(config, "train")
+    except InputError as error:
+        return None, f"the config's training pictures cannot be read ({error})"
+    own = tuple(loader.dataset.metainfo.get("classes") or ())
+    if classes and own != tuple(classes):
+        return None, (
+            "the config's training set has other classes than the checkpoint; give the config that "
+            "the training wrote into its folder"
+        )
+    return loader, ""

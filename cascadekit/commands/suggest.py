@@ -5,11 +5,16 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from cascadekit.commands.shared import add_config, add_data, default_work_dir
+from cascadekit.commands.shared import (
+    add_config,
+    add_data,
+    default_work_dir,
+    look_at,
+    open_training_pictures,
+)
 
 if TYPE_CHECKING:
     from mmengine import Config
-    from torch import nn
 
     from cascadekit.quality.records import Recording
     from cascadekit.quality.stage_arrivals import Sampling
@@ -108,10 +113,21 @@ def _detected(config: Config, args: argparse.Namespace) -> tuple[Recording, Reco
     from cascadekit.quality.collect import record_stages
 
     detector = load_detector(config, args.checkpoint, args.device)
-    _choose(config, detector.classes, args.data, args.images)
+    look_at(config, detector.classes, args.data, args.images)
     loader = open_loader(config, "test")
     new = record_stages(detector, loader, all_heads=False, limit=args.max_images)
-    return new, _trained_on(config, detector, args.max_images)
+    trained_on, none = open_training_pictures(config, detector.classes)
+    if trained_on is None:
+        print(f"forecast without training pictures: {none}")
+        return new, None
+    seen = record_stages(
+        detector,
+        trained_on,
+        all_heads=False,
+        limit=args.max_images,
+        description="Training pictures",
+    )
+    return new, seen
 
 
 def _stored(config: Config, args: argparse.Namespace) -> Recording:
@@ -121,43 +137,9 @@ def _stored(config: Config, args: argparse.Namespace) -> Recording:
     from cascadekit.quality.proposal_sets import ProposalSet
     from cascadekit.quality.proposals_alone import record_proposals
 
-    _choose(config, None, args.data, args.images)
+    look_at(config, None, args.data, args.images)
     stored = ProposalSet.from_stored(ProposalFile(args.proposals), name=args.proposals)
     return record_proposals(open_loader(config, "test"), stored, limit=args.max_images)
-
-
-def _choose(
-    config: Config, classes: tuple[str, ...] | None, data: str | None, images: str | None
-) -> None:
-    """Put `--data` in: its val split, and the train split of a set that has one."""
-    from cascadekit.data_choice import NAMES, choose_data
-
-    if data is not None:
-        named = data if data in NAMES else None
-        choose_data(config, named, None, data, images, classes=classes)
-
-
-def _trained_on(config: Config, detector: nn.Module, limit: int) -> Recording | None:
-    """The detector on its training pictures; None, with a word about it, where they are not there.
-
-    A config that the training wrote into its folder knows them.
-    """
-    from cascadekit.apis import open_loader
-    from cascadekit.errors import InputError
-    from cascadekit.quality.collect import record_stages
-
-    try:
-        loader = open_loader(config, "train")
-    except InputError as error:
-        print(f"forecast without training pictures: {error}")
-        return None
-    own = tuple(loader.dataset.metainfo.get("classes") or ())
-    if detector.classes and own != tuple(detector.classes):
-        print("forecast without training pictures: those of the config have other classes")
-        return None
-    return record_stages(
-        detector, loader, all_heads=False, limit=limit, description="Training pictures"
-    )
 
 
 def _sampling(config: Config) -> Sampling:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from cascadekit.commands.shared import (
+    add_checkpoint,
     add_config,
     add_data,
     add_machine,
@@ -24,7 +25,7 @@ Examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     add_config(parser)
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="trained weights")
+    add_checkpoint(parser)
     add_data(parser, "test on")
     parser.add_argument("--work-dir", metavar="DIR", help="folder of the results")
     parser.add_argument(

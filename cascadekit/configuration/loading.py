@@ -92,8 +92,15 @@ def _packaged_hint(stem: str) -> str:
 
 
 def _existing(path: str | os.PathLike[str]) -> Path:
-    """The absolute path of a config file that is there."""
+    """The absolute path of a config file that is there.
+
+    `configs/...` means the package's own where the working directory has no such file, so that the
+    commands in the documentation work outside of the repository as well.
+    """
     file = Path(os.path.abspath(Path(path).expanduser()))
+    shipped = Path(__file__).parents[1] / path
+    if not file.exists() and Path(path).parts[:1] == ("configs",) and shipped.is_file():
+        return shipped
     if file.is_dir():
         inside = [p.name for p in sorted(file.glob("*.py"))]
         hint = f" It holds {', '.join(inside[:5])}." if inside else ""

@@ -6,7 +6,7 @@ import torch
 from safetensors import safe_open
 
 from cascadekit.checkpoints import load_checkpoint_file, read_trained, read_translation
-from cascadekit.checkpoints.conversion import convert, format_account, write
+from cascadekit.checkpoints.conversion import convert, format_account, halved, write
 from cascadekit.errors import InputError
 
 CLS, REG = (f"roi_head.bbox_head.0.fc_{kind}.weight" for kind in ("cls", "reg"))
@@ -110,6 +110,14 @@ def test_class_names_go_along(tmp_path, meta):
     assert meta["dataset_meta"]["classes"] == meta["CLASSES"] == ("a", "ä")
     with safe_open(tmp_path / "w.safetensors", "pt") as file:
         assert json.loads(file.metadata()["classes"]) == ["a", "ä"]
+
+
+def test_half_the_size_keeps_vectors(tmp_path):
+    weights = {CLS: torch.full((3, 1), 1 / 3), "roi_head.bbox_head.0.fc_cls.bias": torch.ones(3)}
+    write(halved(convert(read_translation(weights))), tmp_path / "w.safetensors")
+    read = read_trained(tmp_path / "w.safetensors")[0]
+    assert read[CLS].dtype == torch.float16 and read[CLS][0].item() == 0.333251953125  # 1365 / 4096
+    assert read["roi_head.bbox_head.0.fc_cls.bias"].dtype == torch.float32
 
 
 def test_the_account_by_hand():

@@ -179,3 +179,15 @@ def test_reading_does_not_import_torch(tmp_path):
     )
     root = loading.__file__.rsplit("cascadekit", 1)[0]
     assert subprocess.run([sys.executable, "-c", code], cwd=root).returncode == 0
+
+
+def test_configs_of_the_package_are_found_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    name = "configs/lite/cascade_lite.py"
+    assert read_config(name)[0].model.roi_head.stage_ious == (0.5, 0.6, 0.7)
+    own = tmp_path / name  # a file of one's own comes first
+    own.parent.mkdir(parents=True)
+    own.write_text("model = dict(mine=1)")
+    assert read_config(name)[0].model == {"mine": 1}
+    with pytest.raises(InputError, match="no config file configs/lite/cascade_lit.py"):
+        read_config("configs/lite/cascade_lit.py")
