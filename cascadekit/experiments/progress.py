@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from cascadekit.progress import in_notebook
 
 
 def duration(minutes: float) -> str:
@@ -15,6 +19,44 @@ def duration(minutes: float) -> str:
         return f"{60 * minutes:.0f} s"
     whole = round(minutes)
     return f"{whole} min" if whole < 60 else f"{whole // 60} h {whole % 60:02d} min"
+
+
+class StatusLine:
+    """One line that is written over and over: in a terminal, or as one output of a notebook.
+
+    Where neither is, only what it ends with is written.
+    """
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.output: Any = None
+
+    def show(self, text: str) -> None:
+        """Put a text in place of the one before."""
+        if text == self.text:
+            return
+        if in_notebook():
+            self._display(text)
+        elif sys.stdout.isatty():
+            print(f"\r{text:<{len(self.text)}}", end="", flush=True)
+        self.text = text
+
+    def end(self, text: str) -> None:
+        """Put the last text, and end the line."""
+        if in_notebook():
+            self._display(text)
+        else:
+            begun = "\r" if sys.stdout.isatty() else ""
+            print(f"{begun}{text:<{len(self.text) if begun else 0}}", flush=True)
+        self.text = text
+
+    def _display(self, text: str) -> None:
+        from IPython.display import Pretty, display
+
+        if self.output is None:
+            self.output = display(Pretty(text), display_id=True)
+        else:
+            self.output.update(Pretty(text))
 
 
 class SuiteProgress:

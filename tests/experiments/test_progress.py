@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from cascadekit.experiments.progress import SuiteProgress, duration
+from cascadekit.experiments.progress import StatusLine, SuiteProgress, duration
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,41 @@ def test_bars_of_a_terminal():
     progress.finish("job b", 1.0, None)
     progress.stop()
     assert "2 of 4 jobs" in out.getvalue() and "job b: 0 s" in out.getvalue()
+
+
+def test_a_status_line_is_written_over_in_a_terminal(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    line = StatusLine()
+    for text in ("step 1", "step 1", "on"):
+        line.show(text)
+    line.end("done")
+    # Written once each, and padded so that nothing of a longer text stays.
+    assert capsys.readouterr().out == "\rstep 1\ron    \rdone\n"
+
+
+def test_a_status_line_in_a_log_has_the_end_alone(capsys):
+    line = StatusLine()
+    line.show("step 1")
+    line.end("done")
+    assert capsys.readouterr().out == "done\n"
+
+
+def test_a_status_line_is_one_output_of_a_notebook(capsys, monkeypatch):
+    from IPython import display
+
+    shown = []
+
+    class Handle:
+        def update(self, text):
+            shown[-1] = text.data
+
+    def show(text, display_id):
+        shown.append(text.data)
+        return Handle()
+
+    monkeypatch.setattr(display, "display", show)
+    monkeypatch.setattr("cascadekit.experiments.progress.in_notebook", lambda: True)
+    line = StatusLine()
+    line.show("step 1")
+    line.end("done")
+    assert shown == ["done"] and capsys.readouterr().out == ""
