@@ -3,11 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Jupyter does not start for root (as in a container) unless told so.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help demo test test-slow parity mmcv-ops lint types clean
+.PHONY: help demo notebooks lab test test-slow test-notebooks parity mmcv-ops lint types clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 $(READY): pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -18,11 +20,20 @@ $(READY): pyproject.toml
 demo: $(READY)  ## train a small Cascade Mask R-CNN on drawn shapes, score and draw every stage
 	$(BIN)/python tools/demo.py
 
+lab: $(READY)  ## open the notebooks in JupyterLab
+	$(BIN)/python -m jupyterlab --LabApp.default_url=/lab/tree/notebooks $(AS_ROOT)
+
+notebooks: $(READY)  ## execute all notebooks as readers get them, and rewrite them
+	$(BIN)/python tools/run_notebooks.py
+
 test: $(READY)  ## the default tests, on up to four cores: about three minutes on two
 	$(BIN)/python -m pytest -n logical --maxprocesses 4
 
 test-slow: $(READY)  ## the tests that train
 	$(BIN)/python -m pytest -m "slow and not gpu"
+
+test-notebooks: $(READY)  ## execute every notebook on little data
+	$(BIN)/python -m pytest -m notebook
 
 mmcv-ops: $(READY)  ## compile mmcv's operators for the installed torch (once, about 15 minutes)
 	$(BIN)/python tools/build_mmcv_ops.py

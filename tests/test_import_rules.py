@@ -21,13 +21,14 @@ FLOORS = {
             "data_choice",
             "tta_choice",
             "inference",
+            "training",
             "prediction_files",
             "proposal_files",
             "quality",
         ),
         *("environment", "cost", "export", "interop"),
     ),
-    4: ("experiments", "serving"),
+    4: ("experiments", "serving", "notebooks"),
     5: ("commands", "__main__"),
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}

@@ -119,7 +119,9 @@ def text_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]])
         table.add_row(*row)
     # Wide enough that nothing is cut: the text goes to a log file, not to a screen.
     stream = io.StringIO()
-    Console(file=stream, width=1000, color_system=None, markup=False).print(table)
+    # In a notebook rich would show the table there and leave the stream empty.
+    console = Console(file=stream, width=1000, color_system=None, markup=False, force_jupyter=False)
+    console.print(table)
     # ASCII only: log files and consoles may have any encoding.
     lines = [line.rstrip().replace("─", "-") for line in stream.getvalue().splitlines()]
     return "\n".join([title, *lines])

@@ -72,3 +72,9 @@ def test_percent_and_markup():
     # A class may be called like rich's markup, and a long name is not cut.
     name = "[red]" + "x" * 200
     assert name in text_table("title", ("class", "AP"), [(name, "1.0")])
+
+
+def test_a_notebook_gets_the_text_too(monkeypatch):
+    # There rich would display the table and return nothing.
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    assert text_table("title", ("class", "AP"), [("star", "1.0")]).endswith("star    1.0")
