@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +25,7 @@ from cascadekit.checkpoints import (
 )
 from cascadekit.configuration import Origins, apply_options, check_config, read_config
 from cascadekit.data_choice import choose_data, classes_of
-from cascadekit.engine import DetectionRunner, save_interrupted
+from cascadekit.engine import DetectionRunner, Reporter
 from cascadekit.errors import InputError, did_you_mean
 from cascadekit.inference import draw_example as draw_example
 from cascadekit.inference import image_files as image_files
@@ -33,6 +34,7 @@ from cascadekit.inference import read_picture as read_picture
 from cascadekit.proposal_files import dump_proposals as dump_proposals
 from cascadekit.proposal_files import split_loader
 from cascadekit.registry import MODELS, SCOPE
+from cascadekit.training import train_until_stopped, training_screen
 from cascadekit.tta_choice import choose_tta
 
 SCHEDULE_KEYS = ("train_cfg", "optim_wrapper", "param_scheduler", "auto_scale_lr")
@@ -241,6 +243,7 @@ def train(
     launcher: str = "none",
     seed: int | None = None,
     device: str | None = None,
+    progress: str | Reporter | None = "auto",
 ) -> DetectionRunner:
     """Train with mmengine's Runner: checkpoints, log, curves and the resolved config in `work_dir`.
 
@@ -250,15 +253,18 @@ def train(
         resume: go on from the last checkpoint in `work_dir`.
         amp: mixed precision.
         launcher: "none", "pytorch" (torchrun) or "slurm".
-        seed: for all random numbers; None: another one each time.
+        seed: for all random numbers; None: another one each time, or that of the run resumed.
         device: "cpu", "cuda:0"; None: a GPU if there is one.
+        progress: "widget" in a notebook, "text" for lines of the log, None for warnings only;
+            "auto": the first of them that can be had. Or a reporter of one's own.
 
     Returns:
         The Runner, finished.
 
     Raises:
         InputError: data, weights or a loss went wrong; the message says what.
-        KeyboardInterrupt: passed on after the state was saved for `resume`.
+        TrainingInterrupted: a KeyboardInterrupt, after the state was saved for `resume`. Ctrl-C
+            and a notebook's stop button wait for the iteration under way; twice, they do not.
     """
     config = config.copy()
     _place(config, device, launcher)
@@ -270,13 +276,14 @@ def train(
             raise InputError("--amp: mixed precision needs a GPU, and none was found; leave it out")
         config.optim_wrapper = {**config.optim_wrapper, "type": "AmpOptimWrapper"}
     _check_resume(config)
-    with safe_runner_loading():
+    with safe_runner_loading(), training_screen(progress) as reporter:
         runner = DetectionRunner.from_cfg(config)
-        try:
-            runner.train()
-        except KeyboardInterrupt:
-            save_interrupted(runner)
-            raise
+        stopped = train_until_stopped(runner, reporter)
+        if stopped is not None:
+            # A notebook keeps the frames of the last error, and they would keep loader processes.
+            del runner
+            gc.collect()
+            raise stopped
     return runner
 
 
@@ -289,7 +296,9 @@ def _check_resume(config: Config) -> None:
         print_log(f"nothing to resume in {config.work_dir}: starting anew", logger="current")
         config.resume = False
         return
-    require_resumable(pointer.read_text().strip())
+    checkpoint = require_resumable(pointer.read_text().strip())
+    if config.randomness.seed is None:  # the order of the pictures hangs on it
+        config.randomness.seed = checkpoint["meta"].get("seed")
     # mmengine would resume from the weights that the run started with.
     config.load_from = None
 

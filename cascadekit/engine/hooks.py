@@ -8,6 +8,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 
+from cascadekit.engine.interruption import undisturbed
 from cascadekit.errors import InputError
 from cascadekit.registry import HOOKS
 
@@ -114,16 +115,17 @@ def save_interrupted(runner: Any) -> str | None:
     if runner.iter == 0:  # perhaps data or weights are still being read
         return None
     name = f"interrupted_iter_{runner.iter}.pth"
-    # mmengine would count the iteration that was cut off as done.
-    runner.save_checkpoint(
-        runner.work_dir,
-        name,
-        save_param_scheduler=True,
-        meta={"epoch": runner.epoch, "iter": runner.iter},
-        by_epoch=False,
-    )
     path = f"{runner.work_dir}/{name}"
-    with open(f"{runner.work_dir}/last_checkpoint", "w") as pointer:
-        pointer.write(path)
+    with undisturbed():
+        # mmengine would count the iteration that was cut off as done.
+        runner.save_checkpoint(
+            runner.work_dir,
+            name,
+            save_param_scheduler=True,
+            meta={"epoch": runner.epoch, "iter": runner.iter},
+            by_epoch=False,
+        )
+        with open(f"{runner.work_dir}/last_checkpoint", "w") as pointer:
+            pointer.write(path)
     print_log(f"interrupted: saved {path}; go on with --resume", logger="current")
     return path

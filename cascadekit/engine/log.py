@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import timedelta
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -12,7 +15,9 @@ from mmengine.dist import is_distributed
 from mmengine.model import MMDistributedDataParallel
 from mmengine.runner import LogProcessor, Runner
 from torch import nn
+from torch.utils.data import DataLoader
 
+from cascadekit.engine.interruption import start_worker
 from cascadekit.registry import LOG_PROCESSORS
 
 # How the Runner's long reports begin: versions, the whole config, the list of hooks. They stay in
@@ -22,13 +27,27 @@ LONG_REPORTS = ("\n----", "Config:", "Hooks will be executed", "Exp name:")
 # Notes of mmengine on its own insides, about which a user can do nothing.
 INTERNAL = ('"FileClient" will be', '"HardDiskBackend" is', "Distributed training is not used,")
 
+_quiet: ContextVar[bool] = ContextVar("quiet", default=False)
+
 
 class ConsoleFilter(logging.Filter):
-    """Keeps the Runner's long reports off the console."""
+    """Keeps the Runner's long reports off the console, and in `quiet_console` all but warnings."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the console shows a record."""
+        if _quiet.get() and record.levelno < logging.WARNING:
+            return False
         return not record.getMessage().startswith(LONG_REPORTS + INTERNAL)
+
+
+@contextmanager
+def quiet_console() -> Iterator[None]:
+    """Only warnings and errors reach the console; log files are as always."""
+    token = _quiet.set(True)
+    try:
+        yield
+    finally:
+        _quiet.reset(token)
 
 
 class DetectionRunner(Runner):
@@ -56,6 +75,17 @@ class DetectionRunner(Runner):
             wrapped: nn.Module = super().wrap_model(model_wrapper_cfg, model)
             return wrapped
         return MMDistributedDataParallel(module=model, broadcast_buffers=False)
+
+    @staticmethod
+    def build_dataloader(
+        dataloader: DataLoader | dict[str, Any],
+        seed: int | None = None,
+        diff_rank_seed: bool = False,
+    ) -> DataLoader:
+        """Build a data loader whose workers leave interruptions to this process."""
+        loader = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
+        loader.worker_init_fn = partial(start_worker, loader.worker_init_fn)
+        return loader
 
     def build_logger(
         self, log_level: int | str = "INFO", log_file: str | None = None

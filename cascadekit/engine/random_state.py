@@ -24,15 +24,21 @@ class KeepRandomState(Hook):
 
     def __init__(self) -> None:
         self._state: dict[str, Any] | None = None
+        # After which iteration, and the state then: a run that is interrupted is saved as it was
+        # after its last whole iteration, and has drawn for the next one already.
+        self._kept: tuple[int, dict[str, Any]] | None = None
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Add the state."""
-        checkpoint[KEY] = random_state()
+        done = checkpoint.get("meta", {}).get("iter")
+        kept = self._kept is not None and self._kept[0] == done
+        checkpoint[KEY] = self._kept[1] if kept else random_state()
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Remember the state of the checkpoint that the run goes on from."""
-        if getattr(runner, "_resume", False):
-            self._state = checkpoint.get(KEY)
+        if getattr(runner, "_resume", False) and KEY in checkpoint:
+            self._state = checkpoint[KEY]
+            self._kept = (checkpoint.get("meta", {}).get("iter", 0), self._state)
 
     def before_train_epoch(self, runner: Any) -> None:
         """Take it up, before the next picture is read."""
@@ -46,6 +52,16 @@ class KeepRandomState(Hook):
         if self._state is not None:
             torch.set_rng_state(self._state["torch"])
             self._state = None
+
+    def after_train_iter(
+        self,
+        runner: Any,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict[str, Any] | None = None,
+    ) -> None:
+        """Keep the state of a whole iteration."""
+        self._kept = (runner.iter + 1, random_state())
 
 
 def random_state() -> dict[str, Any]:
