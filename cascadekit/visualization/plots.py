@@ -20,6 +20,7 @@ __all__ = [
     "figure_pixels",
     "new_plots",
     "stage_color",
+    "style_axes",
 ]
 
 
@@ -54,17 +55,21 @@ def new_plots(
     axes = []
     for i, title in enumerate(titles):
         axis = figure.add_subplot(rows, columns, i + 1)
-        axis.set_title(title, fontsize=points(15), color=INK, parse_math=False)
-        axis.set_xlabel(xlabel, fontsize=points(13), color=INK)
-        if i % columns == 0:
-            axis.set_ylabel(ylabel, fontsize=points(13), color=INK)
-        axis.tick_params(labelsize=points(12), colors=QUIET)
-        axis.grid(color="#eaeef2", linewidth=points(1))
-        axis.set_axisbelow(True)
-        for side in ("top", "right"):
-            axis.spines[side].set_visible(False)
+        style_axes(axis, title, xlabel, ylabel if i % columns == 0 else "")
         axes.append(axis)
     return figure, axes
+
+
+def style_axes(axis: Axes, title: str, xlabel: str = "", ylabel: str = "") -> None:
+    """Titles, ticks and a faint grid as all plots have them."""
+    axis.set_title(title, fontsize=points(15), color=INK, parse_math=False)
+    axis.set_xlabel(xlabel, fontsize=points(13), color=INK)
+    axis.set_ylabel(ylabel, fontsize=points(13), color=INK)
+    axis.tick_params(labelsize=points(12), colors=QUIET)
+    axis.grid(color="#eaeef2", linewidth=points(1))
+    axis.set_axisbelow(True)
+    for side in ("top", "right"):
+        axis.spines[side].set_visible(False)
 
 
 def add_legend(axes: Axes, place: str = "best") -> None:
