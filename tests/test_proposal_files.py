@@ -18,7 +18,7 @@ from cascadekit.datasets import ProposalFile
 from cascadekit.errors import InputError
 from cascadekit.proposal_files import split_loader
 from cascadekit.registry import DATASETS, MODELS, SCOPE
-from cascadekit.structures.samples import stored_proposals
+from cascadekit.structures.given_proposals import stored_proposals
 
 TINY = Path(__file__).parent / "tiny.py"
 NO_MASKS = {"model.roi_head.mask_pool": None, "model.roi_head.mask_head": None}

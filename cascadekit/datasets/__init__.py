@@ -4,8 +4,10 @@ from cascadekit.datasets.batching import AspectRatioBatchSampler
 from cascadekit.datasets.citypersons import CityPersonsDataset
 from cascadekit.datasets.coco import CocoDataset, read_classes
 from cascadekit.datasets.colour import ColourJitter
+from cascadekit.datasets.ignore_small import IgnoreSmall
 from cascadekit.datasets.kitti import KittiDataset, read_kitti_classes
 from cascadekit.datasets.label_png import LabelPNGDataset
+from cascadekit.datasets.object_crop import ObjectCrop
 from cascadekit.datasets.proposal_files import (
     PictureProposals,
     ProposalFile,
@@ -30,10 +32,12 @@ __all__ = [
     "CityPersonsDataset",
     "CocoDataset",
     "ColourJitter",
+    "IgnoreSmall",
     "KittiDataset",
     "LabelPNGDataset",
     "LoadImage",
     "LoadProposals",
+    "ObjectCrop",
     "PackInputs",
     "PictureProposals",
     "ProposalFile",

@@ -255,7 +255,8 @@ def _move_proposals(
 class PackInputs(BaseTransform):
     """Make {"inputs": (3, H, W) uint8 BGR, "data_samples": data element} of the results.
 
-    Targets are in network pixels. Crowds and ignored objects go to `ignored_boxes`. Masks have one
+    Targets are in network pixels. Crowds and ignored objects go to `ignored_boxes`; crowds, and the
+    regions of benchmarks, which have `iscrowd` too, are marked in `is_region`. Masks have one
     entry per object; an object without a usable segmentation has a window of size 0, and the mask
     loss must leave it out. Stored proposals (`LoadProposals`) are moved to network pixels likewise.
     In test mode (`test_mode` of the data set) the records of all objects go along for evaluation,
@@ -314,7 +315,10 @@ class PackInputs(BaseTransform):
             crops = [transform_mask(instances[i]["segmentation"], info) for i in objects]
             masks = InstanceMasks.from_crops(crops, *info.size)
         labels = torch.tensor([instances[i]["label"] for i in objects], dtype=torch.int64)
+        crowd = [bool(i["iscrowd"]) for i in instances]
+        rest = (solid & ~learn).nonzero().flatten().tolist()
         # A region that several classes ignore is in the record once for each.
-        regions = list(dict.fromkeys(map(tuple, boxes[solid & ~learn].tolist())))
-        ignored = boxes.new_tensor(regions).reshape(-1, 4)
-        return Targets(boxes[objects], labels, ignored, masks)
+        regions = list(dict.fromkeys((tuple(boxes[i].tolist()), crowd[i]) for i in rest))
+        ignored = boxes.new_tensor([box for box, _ in regions]).reshape(-1, 4)
+        is_region = torch.tensor([region for _, region in regions], dtype=torch.bool)
+        return Targets(boxes[objects], labels, ignored, masks, is_region)

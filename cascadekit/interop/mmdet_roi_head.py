@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from cascadekit.models.recipes import fill_in
 from cascadekit.registry import MODELS
+from cascadekit.structures.given_proposals import proposals_of
 from cascadekit.structures.masks import paste
 from cascadekit.structures.samples import (
     Prediction,
     Proposals,
     image_infos,
-    proposals_of,
     to_instances,
     to_targets,
 )

@@ -23,6 +23,7 @@ from cascadekit.errors import InputError
 from cascadekit.models.recipes import fill_in
 from cascadekit.models.roi_heads.predictions import proposals_alone
 from cascadekit.registry import MODELS
+from cascadekit.structures.given_proposals import stored_proposals
 from cascadekit.structures.samples import (
     ImageInfo,
     Prediction,
@@ -30,7 +31,6 @@ from cascadekit.structures.samples import (
     StageOutput,
     attach_predictions,
     image_infos,
-    stored_proposals,
     to_targets,
 )
 

@@ -72,12 +72,23 @@ class Targets:
         ignored_boxes: (M, 4) float32 xyxy: crowds and "difficult" objects, neither object nor
             background; M may be 0.
         masks: N bitmaps, or None where the data set has none.
+        is_region: (M,) bool, which of `ignored_boxes` are regions (anything may be in there) and
+            not single objects; None where it is not known.
     """
 
     boxes: Tensor
     labels: Tensor
     ignored_boxes: Tensor
     masks: InstanceMasks | None = None
+    is_region: Tensor | None = None
+
+    def ignored_objects(self) -> Tensor:
+        """(m, 4) ignored boxes that may be single objects: all where nothing is known of them."""
+        return self.ignored_boxes if self.is_region is None else self.ignored_boxes[~self.is_region]
+
+    def ignored_regions(self) -> Tensor:
+        """(m, 4) ignored boxes that may be regions: all where nothing is known of them."""
+        return self.ignored_boxes if self.is_region is None else self.ignored_boxes[self.is_region]
 
 
 @dataclass(frozen=True)
@@ -292,6 +303,8 @@ def make_data_sample(
     if targets.masks is not None:
         sample.gt_instances.masks = targets.masks
     sample.ignored_instances = InstanceData(bboxes=targets.ignored_boxes)
+    if targets.is_region is not None:
+        sample.ignored_instances.is_region = targets.is_region
     if proposals is not None:
         sample.proposals = InstanceData(bboxes=proposals.boxes, scores=proposals.scores)
     return sample
@@ -344,40 +357,13 @@ def to_targets(samples: Sequence[Any]) -> list[Targets]:
         gt = sample.gt_instances
         boxes = getattr(gt.bboxes, "tensor", gt.bboxes)  # mmdetection wraps boxes in a class
         ignored = sample.get("ignored_instances")
-        ignored_boxes = boxes.new_zeros(0, 4)
+        ignored_boxes, is_region = boxes.new_zeros(0, 4), None
         if ignored is not None and "bboxes" in ignored:
             ignored_boxes = getattr(ignored.bboxes, "tensor", ignored.bboxes)
-        targets.append(Targets(boxes, gt.labels, ignored_boxes, _masks_of(gt, boxes.device)))
+            is_region = ignored.get("is_region")
+        masks = _masks_of(gt, boxes.device)
+        targets.append(Targets(boxes, gt.labels, ignored_boxes, masks, is_region))
     return targets
-
-
-def stored_proposals(samples: Sequence[Any]) -> Proposals:
-    """The proposals that came with the data samples (ours or mmdetection's); mm objects end here.
-
-    Args:
-        samples: B data samples with `proposals`: `bboxes` (n, 4) xyxy network pixels and `scores`
-            (n,); n may be 0.
-
-    Returns:
-        R boxes of B images; R may be 0.
-
-    Raises:
-        InputError: a sample carries no `proposals`, as in a pipeline without `LoadProposals`.
-    """
-    for sample in samples:
-        if "proposals" not in sample:
-            raise InputError(
-                f"{sample.metainfo.get('img_path') or 'a sample'} has no proposals, and the model "
-                "has no rpn_head to make them: put dict(type='LoadProposals', file=...) into the "
-                "pipeline before PackInputs (`cascadekit proposals` writes such a file)"
-            )
-    return proposals_of([sample.proposals for sample in samples])
-
-
-def proposals_of(instances: Sequence[Any]) -> Proposals:
-    """B instances with `bboxes` (n, 4) network pixels and `scores` (n,) as proposals of a batch."""
-    boxes = [getattr(i.bboxes, "tensor", i.bboxes) for i in instances]  # mmdetection wraps boxes
-    return Proposals.from_list(boxes, [i.scores for i in instances])
 
 
 def to_instances(found: Detections, masks: Tensor | None = None) -> InstanceData:

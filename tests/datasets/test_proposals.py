@@ -15,7 +15,8 @@ from cascadekit.datasets import (
 )
 from cascadekit.errors import InputError
 from cascadekit.registry import TRANSFORMS
-from cascadekit.structures.samples import image_infos, stored_proposals
+from cascadekit.structures.given_proposals import stored_proposals
+from cascadekit.structures.samples import image_infos
 
 NONE = np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
 

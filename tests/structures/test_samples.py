@@ -14,7 +14,6 @@ from cascadekit.structures.samples import (
     attach_predictions,
     image_infos,
     make_data_sample,
-    stored_proposals,
     to_targets,
 )
 
@@ -72,39 +71,19 @@ def test_sample_without_truth_is_named():
         to_targets([BaseDataElement(metainfo={"img_path": "street.png"})])
 
 
-def test_stored_proposals_round_trip():
-    info = ImageInfo((64, 96), (64, 96))
+def test_regions_and_single_objects_that_are_ignored():
+    box = torch.tensor([[1.0, 2.0, 3.0, 4.0], [5.0, 5.0, 9.0, 9.0]])
     none = torch.zeros(0, 4)
-    targets = Targets(none, torch.zeros(0).long(), none)
-    boxes = torch.tensor([[0.0, 0.0, 9.0, 9.0], [1.0, 1.0, 2.0, 2.0]])
-    per_image = [
-        Proposals.from_list([boxes], [torch.tensor([0.9, 0.2])]),
-        Proposals.from_list([none], [torch.zeros(0)]),  # a picture without proposals
-        Proposals.from_list([boxes[:1]], [torch.tensor([0.5])]),
-    ]
-    samples = [make_data_sample(info, targets, (), p) for p in per_image]
-    found = stored_proposals(samples)
-    assert torch.equal(found.boxes, torch.cat([boxes, boxes[:1]]))
-    assert found.scores.tolist() == pytest.approx([0.9, 0.2, 0.5])
-    assert found.image_index.tolist() == [0, 0, 2]
-    assert not found.from_gt.any()
-
-
-def test_stored_proposals_of_a_foreign_sample():
-    class Boxes:  # mmdetection wraps its boxes
-        tensor = torch.tensor([[1.0, 2.0, 3.0, 4.0]])
-
-        def __len__(self):
-            return 1
-
-    sample = BaseDataElement(metainfo={"img_shape": (8, 8)})
-    sample.proposals = InstanceData(bboxes=Boxes(), scores=torch.ones(1))
-    assert stored_proposals([sample]).boxes.tolist() == [[1, 2, 3, 4]]
-
-
-def test_sample_without_stored_proposals_is_named(batch):
-    with pytest.raises(InputError, match=r"1\.png has no proposals.*LoadProposals"):
-        stored_proposals(batch()["data_samples"][1:])
+    info = ImageInfo((16, 16), (16, 16))
+    known = Targets(none, torch.zeros(0).long(), box, None, torch.tensor([True, False]))
+    unknown = Targets(none, torch.zeros(0).long(), box)
+    found, other = to_targets([make_data_sample(info, t) for t in (known, unknown)])
+    assert found.ignored_boxes.tolist() == box.tolist()
+    assert found.ignored_regions().tolist() == [[1, 2, 3, 4]]
+    assert found.ignored_objects().tolist() == [[5, 5, 9, 9]]
+    # Where nobody said, each may be either.
+    assert other.is_region is None
+    assert other.ignored_regions().tolist() == other.ignored_objects().tolist() == box.tolist()
 
 
 def test_attach_predictions(batch):

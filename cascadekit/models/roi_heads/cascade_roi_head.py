@@ -78,6 +78,7 @@ class CascadeRoIHead(nn.Module):
         best_match_iou: each object also gets its best proposal, if their IoU is at least this and
             even if it fits another object better. mmdetection's Mask R-CNN: 0.5; None: don't.
         ignore_cover: background rois that lie in an ignore region more than this are left out.
+        skip_ignored: so are rois that fit an ignored object better than any other (MS-CNN).
         postprocess: config of the choice of detections.
         ensemble: config of the average of the stages' scores (see `StageEnsemble`).
         test_stages: row of the paper's Table 2 that is reported, such as "3" or "1~2"; None: the
@@ -88,8 +89,7 @@ class CascadeRoIHead(nn.Module):
         mask_strategy: "b", "c" or "d" (see `mask_stages`).
 
     Raises:
-        InputError: a per-stage list of another length, an unknown word, or iterations of more
-            than one head.
+        InputError: a list of another length, an unknown word, or iterations of several heads.
 
     Source: paper sections 3 to 6; both released codes for what the text leaves open. Iterative
     BBox: the paper does not say which pass scores a box; here it is the last, on its own rois.
@@ -112,6 +112,7 @@ class CascadeRoIHead(nn.Module):
         background_iou: tuple[float, float] | None = None,
         best_match_iou: float | None = None,
         ignore_cover: float = 0.7,
+        skip_ignored: bool = False,
         postprocess: Config | None = None,
         ensemble: Config | None = None,
         test_stages: str | None = None,
@@ -130,7 +131,8 @@ class CascadeRoIHead(nn.Module):
         self.stage_loss = stage_weights(stage_loss, count)
         self.beta = beta
         self.bbox_coder = stage_coders(delta_stds, count, delta_clamp)
-        self.assigner = stage_assigners(ious, ignore_cover, background_iou, best_match_iou)
+        rules = (ignore_cover, background_iou, best_match_iou, skip_ignored)
+        self.assigner = stage_assigners(ious, *rules)
         self.sampler = stage_samplers(sampler, later_sampler, count)
         self.flow = TASK_UTILS.build(flow or {"type": "cascadekit.StageFlow"})
         self.ensemble = TASK_UTILS.build(ensemble or {"type": "cascadekit.StageEnsemble"})

@@ -101,6 +101,7 @@ def stage_assigners(
     ignore_cover: float,
     background_iou: tuple[float, float] | None,
     best_match_iou: float | None = None,
+    skip_ignored: bool = False,
 ) -> list[IoUAssigner]:
     """One assigner per stage: positive from u on, negative below.
 
@@ -109,6 +110,7 @@ def stage_assigners(
         ignore_cover: see `IoUAssigner`.
         background_iou: [low, high[ for stage 1's negatives; None: all below its u.
         best_match_iou: see `IoUAssigner`.
+        skip_ignored: see `IoUAssigner`.
 
     Returns:
         S assigners.
@@ -125,6 +127,7 @@ def stage_assigners(
                 neg_iou_low=low,
                 best_match_iou=best_match_iou,
                 ignore_cover=ignore_cover,
+                skip_ignored=skip_ignored,
             )
         )
     return assigners

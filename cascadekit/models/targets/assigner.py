@@ -48,6 +48,8 @@ class IoUAssigner:
             last of several; mmdetection), or "own", the one it overlaps most (detectron2).
         ignore_cover: boxes that would be negative are ignored when more than this share of them
             lies in an ignore region.
+        skip_ignored: also ignore boxes that overlap an ignored object by `pos_iou` or more, and
+            more than any object, whatever they would be (MS-CNN).
 
     Raises:
         InputError: thresholds out of order, or another word.
@@ -65,6 +67,7 @@ class IoUAssigner:
         best_match_iou: float | None = None,
         forced_gt: str = "forcing",
         ignore_cover: float = 0.7,
+        skip_ignored: bool = False,
     ) -> None:
         neg_iou = pos_iou if neg_iou is None else neg_iou
         if not 0 <= neg_iou_low <= neg_iou <= pos_iou <= 1:
@@ -80,6 +83,7 @@ class IoUAssigner:
         self.forced_gt = forced_gt
         self.best_match_iou = best_match_iou
         self.ignore_cover = ignore_cover
+        self.skip_ignored = skip_ignored
 
     def assign(
         self, boxes: Tensor, targets: Targets, contenders: Tensor | None = None
@@ -112,6 +116,9 @@ class IoUAssigner:
         kind[(ious < self.neg_iou) & (ious >= self.neg_iou_low)] = NEGATIVE
         kind[self._mostly_inside(boxes, targets.ignored_boxes) & (kind == NEGATIVE)] = IGNORED
         kind[ious >= self.pos_iou] = POSITIVE
+        if self.skip_ignored:
+            near = best_iou(boxes, targets.ignored_objects())
+            kind[(near >= self.pos_iou) & (near > ious)] = IGNORED
         if len(targets.boxes) == 0:
             kind[kind == POSITIVE] = NEGATIVE  # pos_iou = 0 would make nothing an object
         kind[forced >= 0] = POSITIVE
@@ -124,6 +131,22 @@ class IoUAssigner:
         if len(regions) == 0:
             return torch.zeros(len(boxes), dtype=torch.bool, device=boxes.device)
         return (box_ops.cover(boxes, regions) > self.ignore_cover).any(1)
+
+
+def best_iou(boxes: Tensor, others: Tensor) -> Tensor:
+    """Largest IoU of each box with any of the others.
+
+    Args:
+        boxes: (R, 4) float32 xyxy pixels; R may be 0.
+        others: (M, 4) in the same frame; M may be 0.
+
+    Returns:
+        (R,) float32; 0 where M is 0.
+    """
+    best = boxes.new_zeros(len(boxes))
+    for part in others.split(CHUNK) if len(others) else ():
+        best = torch.maximum(best, box_ops.iou(boxes, part).amax(1))
+    return best
 
 
 def best_of_each(overlaps: Tensor, first: int, least: float) -> Tensor:

@@ -8,7 +8,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from cascadekit.models.targets.assigner import IGNORED, NEGATIVE, Assignment, IoUAssigner
+from cascadekit.models.targets.assigner import (
+    IGNORED,
+    NEGATIVE,
+    Assignment,
+    IoUAssigner,
+    best_iou,
+)
 from cascadekit.models.targets.centre_match import match_centres, spread
 from cascadekit.registry import TASK_UTILS
 from cascadekit.structures import boxes as box_ops
@@ -60,7 +66,10 @@ class TemplateAssigner:
     """Give each template the ground truth it overlaps most, and each ground truth a template.
 
     Templates centred outside the picture (in the padding) or covered by ignore regions are neither
-    positive nor negative. Of several equal overlaps the first counts: the first ground truth for a
+    positive nor negative, and so are those that overlap an ignored object by `neg_iou` or more and
+    fit no object better. Where it is not known which ignored boxes are regions and which single
+    objects (`Targets.is_region`), each counts as both, but what fits an object stays positive
+    unless it is covered. Of several equal overlaps the first counts: the first ground truth for a
     template, and for a ground truth the first template in order of maps, templates, rows, columns.
 
     Args:
@@ -74,9 +83,7 @@ class TemplateAssigner:
     Raises:
         InputError: thresholds out of order.
 
-    Source: MS-CNN (Cai et al. 2016) section 3.2 and its released code. That code tells ignored
-    objects (too small, occluded) from ignore regions ("RONI"): only the former's IoU, only the
-    latter's cover make a template neither. Our data have one list for both, and both rules hold.
+    Source: MS-CNN (Cai et al. 2016) section 3.2 and its released code, which calls regions "RONI".
     """
 
     def __init__(
@@ -104,15 +111,16 @@ class TemplateAssigner:
             An `Assignment` of A_1 + ... + A_T rows; `ious` is 0 where a template may not be used.
         """
         boxes = torch.cat([grid.boxes for grid in grids])  # (A, 4)
-        regions = targets.ignored_boxes
-        usable = self._usable(boxes, regions, size).nonzero()[:, 0]  # (U,)
-        objects = replace(targets, ignored_boxes=regions[:0], masks=None)
+        usable = self._usable(boxes, targets.ignored_regions(), size).nonzero()[:, 0]  # (U,)
+        none = targets.ignored_boxes[:0]
+        objects = replace(targets, ignored_boxes=none, is_region=None, masks=None)
         assigned = self.by_iou.assign(boxes[usable], objects)
         kind = assigned.kind.clone()
         kind[assigned.ious == self.by_iou.pos_iou] = IGNORED  # above, not from there on
-        if len(regions):
-            near = (box_ops.iou(boxes[usable], regions) >= self.by_iou.neg_iou).any(1)
-            kind[near & (kind == NEGATIVE)] = IGNORED
+        near = best_iou(boxes[usable], targets.ignored_objects())
+        kind[(near >= self.by_iou.neg_iou) & (kind == NEGATIVE)] = IGNORED
+        if targets.is_region is not None:
+            kind[near > assigned.ious.clamp(min=self.by_iou.pos_iou)] = IGNORED
         assigned = spread(replace(assigned, kind=kind), usable, len(boxes))
         return match_centres(
             assigned,

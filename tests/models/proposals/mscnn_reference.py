@@ -21,15 +21,21 @@ def iou(a, b):
     return overlap(a, b) / (area(a) + area(b) - overlap(a, b))
 
 
-def match(templates, boxes, ignored, size):
+def match(templates, boxes, ignored, size, is_region=None):
     """What each template of one image is: the number of its object, "negative" or None.
 
     Args:
         templates: list of (width, height, stride, columns, rows).
         boxes: objects, xyxy.
-        ignored: regions, xyxy.
+        ignored: regions and objects, xyxy.
         size: (height, width).
+        is_region: for each of those, whether it is a region; None: each counts as both.
     """
+    flags = [True] * len(ignored) if is_region is None else is_region
+    regions = [box for box, region in zip(ignored, flags, strict=True) if region]
+    others = ignored
+    if is_region is not None:
+        others = [box for box, region in zip(ignored, flags, strict=True) if not region]
     what, best = {}, [(0.0, None)] * len(boxes)
     for t, (w, h, stride, columns, rows) in enumerate(templates):
         for row in range(rows):
@@ -40,7 +46,7 @@ def match(templates, boxes, ignored, size):
                 what[key] = None
                 if x > size[1] or y > size[0]:
                     continue
-                if sum(overlap(box, region) / area(box) for region in ignored) >= 0.4:
+                if sum(overlap(box, region) / area(box) for region in regions) >= 0.4:
                     continue
                 most, own = 0.0, None
                 for n, truth in enumerate(boxes):
@@ -49,9 +55,10 @@ def match(templates, boxes, ignored, size):
                         most, own = value, n
                     if value > best[n][0]:
                         best[n] = (value, key)
-                if most > 0.5:
+                near = max((iou(box, other) for other in others), default=0.0)
+                if most > 0.5 and (is_region is None or near <= most):
                     what[key] = own
-                elif most < 0.2 and all(iou(box, region) < 0.2 for region in ignored):
+                elif most < 0.2 and near < 0.2:
                     what[key] = "negative"
     have = {own for own in what.values() if isinstance(own, int)}
     for n, (value, key) in enumerate(best):

@@ -205,8 +205,11 @@ BRANCHES = [
 STDS, BOUNDS = (0.1, 0.1, 0.2, 0.2), (0.5, 0.5, math.log(2), math.log(2))
 
 
-def random_case(seed):
-    """Two pictures of 60 x 70 (padded to 64 x 80), objects of 3 classes, ignore regions."""
+def random_case(seed, known=False):
+    """Two pictures of 60 x 70 (padded to 64 x 80), objects of 3 classes, ignore regions.
+
+    `known`: some of the ignored boxes are regions and the others objects, near those of a class.
+    """
     generator = torch.Generator().manual_seed(seed)
 
     def boxes(count, low, high):
@@ -218,7 +221,11 @@ def random_case(seed):
     targets = []
     for objects, regions in ((7, 3), (2 if seed % 2 else 0, 1)):
         labels = torch.randint(0, 3, (objects,), generator=generator)
-        targets.append(Targets(boxes(objects, 8, 36), labels, boxes(regions, 8, 24)))
+        own, ignored, is_region = boxes(objects, 8, 36), boxes(regions, 8, 24), None
+        if known:
+            ignored = torch.cat([ignored, own + 1.5])
+            is_region = torch.arange(len(ignored)) < regions
+        targets.append(Targets(own, labels, ignored, is_region=is_region))
     torch.manual_seed(seed)
     rpn = head(
         num_classes=3,
@@ -234,9 +241,10 @@ def random_case(seed):
     return rpn, MSCNNOutput(rpn(pyramid).grids, logits, deltas), targets
 
 
+@pytest.mark.parametrize("known", [False, True])
 @pytest.mark.parametrize("seed", range(6))
-def test_the_whole_loss_equals_plain_loops(seed):
-    rpn, out, targets = random_case(seed)
+def test_the_whole_loss_equals_plain_loops(seed, known):
+    rpn, out, targets = random_case(seed, known)
     infos = [ImageInfo((60, 70), (60, 70))] * 2
     losses = rpn.loss(out, infos, targets)
     losses["rpn.loss_bbox"].backward()
@@ -250,9 +258,9 @@ def test_the_whole_loss_equals_plain_loops(seed):
     ]
     images = []
     for b, target in enumerate(targets):
-        what = reference.match(
-            templates, target.boxes.tolist(), target.ignored_boxes.tolist(), (60, 70)
-        )
+        flags = target.is_region.tolist() if known else None
+        ignored = target.ignored_boxes.tolist()
+        what = reference.match(templates, target.boxes.tolist(), ignored, (60, 70), flags)
         logits = dict(zip(keys, torch.cat(out.logits, 1)[b].tolist(), strict=True))
         deltas = dict(zip(keys, torch.cat(out.deltas, 1)[b].tolist(), strict=True))
         images.append((what, target.boxes.tolist(), target.labels.tolist(), logits, deltas))

@@ -1,5 +1,7 @@
 """Assignments worked out by hand."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -53,6 +55,46 @@ def test_ignore_regions():
     # Box 4 lies wholly in the region; box 0 does too but is an object, and stays one.
     assigned = IoUAssigner(0.5).assign(BOXES, targets(TRUTH, [[40, 40, 70, 70], [0, 0, 12, 12]]))
     assert assigned.kind.tolist() == [POSITIVE, POSITIVE, IGNORED, NEGATIVE, IGNORED]
+
+
+# Boxes 0 to 4 as above; what is ignored is the last of the arguments.
+@pytest.mark.parametrize(
+    ("ignored", "expected"),
+    [
+        # Box 0 and 1 fit truth 0 by 1 and 0.5, the ignored object (0, 0, 10, 8) by 0.8 and 5/8:
+        # box 1 is left out. Box 2: 4/8 is the threshold, and more than truth 0's 0.4.
+        ([0, 0, 10, 8], [POSITIVE, IGNORED, IGNORED, NEGATIVE, NEGATIVE]),
+        # As near as truth 0: the object is learned. Box 2 fits neither, and lies inside.
+        ([0, 0, 10, 10], [POSITIVE, POSITIVE, IGNORED, NEGATIVE, NEGATIVE]),
+        # Inside box 4, 1/4 of it: too small to fit it.
+        ([50, 50, 55, 55], [POSITIVE, POSITIVE, NEGATIVE, NEGATIVE, NEGATIVE]),
+        # Box 4 inside, IoU 100 / 144: left out, and covered besides.
+        ([50, 50, 62, 62], [POSITIVE, POSITIVE, NEGATIVE, NEGATIVE, IGNORED]),
+    ],
+)
+def test_boxes_that_fit_an_ignored_object_better(ignored, expected):
+    own = targets(TRUTH, [ignored])
+    assert IoUAssigner(0.5, skip_ignored=True).assign(BOXES, own).kind.tolist() == expected
+    # A region fits nothing: what lies inside is left out, if it is no object.
+    region = replace(own, is_region=torch.tensor([True]))
+    kind = IoUAssigner(0.5, skip_ignored=True).assign(BOXES, region).kind
+    assert kind.equal(IoUAssigner(0.5).assign(BOXES, own).kind)
+    alone = replace(own, is_region=torch.tensor([False]))
+    assert IoUAssigner(0.5, skip_ignored=True).assign(BOXES, alone).kind.tolist() == expected
+
+
+def test_nothing_ignored_and_no_boxes():
+    assigner = IoUAssigner(0.5, skip_ignored=True)
+    plain = IoUAssigner(0.5).assign(BOXES, targets(TRUTH)).kind
+    assert assigner.assign(BOXES, targets(TRUTH)).kind.equal(plain)
+    assert len(assigner.assign(torch.zeros(0, 4), targets(TRUTH, TRUTH)).kind) == 0
+
+
+def test_best_iou_in_chunks(monkeypatch):
+    monkeypatch.setattr(module, "CHUNK", 1)
+    found = module.best_iou(BOXES, torch.tensor(TRUTH, dtype=torch.float32))
+    torch.testing.assert_close(found, torch.tensor([1.0, 0.5, 0.4, 0.4, 0.0]))
+    assert module.best_iou(BOXES, torch.zeros(0, 4)).tolist() == [0.0] * 5
 
 
 @pytest.mark.parametrize("pos_iou", [0.0, 0.5])

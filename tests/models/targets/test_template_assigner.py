@@ -14,14 +14,16 @@ SIZE = (32, 32)
 GRID = TemplateGrid.around_cells((16, 16), 8, 4, 4)
 
 
-def truth(boxes, ignored=()):
+def truth(boxes, ignored=(), is_region=None):
     rows = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4)
     regions = torch.tensor(ignored, dtype=torch.float32).reshape(-1, 4)
-    return Targets(rows, torch.zeros(len(rows)).long(), regions)
+    known = None if is_region is None else torch.full((len(regions),), is_region)
+    return Targets(rows, torch.zeros(len(rows)).long(), regions, is_region=known)
 
 
-def kinds(boxes, ignored=(), size=SIZE, **settings):
-    assigned = TemplateAssigner(**settings).assign([GRID], truth(boxes, ignored), size)
+def kinds(boxes, ignored=(), size=SIZE, is_region=None, **settings):
+    targets = truth(boxes, ignored, is_region)
+    assigned = TemplateAssigner(**settings).assign([GRID], targets, size)
     return assigned.kind.view(4, 4).tolist()
 
 
@@ -99,6 +101,36 @@ def test_regions_that_cover_a_template_together():
     # Nothing is too near with neg_iou 0.3: only what is covered is left out.
     assert kinds([], STRIPS, neg_iou=0.3) == [[N] * 4, [N, X, N, N], [N] * 4, [N] * 4]
     assert kinds([], STRIPS, neg_iou=0.3, ignore_cover=0.6) == [[N] * 4] * 4
+
+
+def test_regions_only_cover():
+    # As above, but they are known to be regions: those that they do not cover are background,
+    # also where the IoU is 1/4.
+    expected = [[N] * 4, [N, X, N, N], [N] * 4, [N] * 4]
+    assert kinds([], STRIPS, is_region=True) == expected
+    assert kinds([], STRIPS, is_region=True, ignore_cover=0.6) == [[N] * 4] * 4
+
+
+def test_ignored_objects_only_overlap():
+    # The same strips as ignored objects: IoU 1/4 with (0, 1), (1, 1) and (2, 1), which are no
+    # background; nothing is covered, so an object there is found in its place.
+    expected = [[N, X, N, N], [N, X, N, N], [N, X, N, N], [N, N, N, N]]
+    assert kinds([], STRIPS, is_region=False) == expected
+    assert kinds([[4, 4, 20, 20]], STRIPS, is_region=False)[1][1] == P
+
+
+def test_a_template_that_fits_an_ignored_object_better_is_neither():
+    # IoU of (1, 1) with the object, 16 x 12 of it: 3/4; with the ignored one, 16 x 14: 7/8.
+    boxes, ignored = [[4, 4, 20, 16]], [[4, 4, 20, 18]]
+    found = TemplateAssigner(best_match_iou=0.8).assign([GRID], truth(boxes, ignored, False), SIZE)
+    assert found.kind.view(4, 4)[1].tolist() == [X, X, X, N]
+    # The other way round it stays the object's, and so it does where nothing is known of the box.
+    assert kinds(ignored, boxes, is_region=False)[1][1] == P
+    assert kinds(boxes, [[4, 4, 20, 9]])[1][1] == P
+    # As fits as the object: it is the object's.
+    assert kinds(boxes, boxes, is_region=False)[1][1] == P
+    # Without a template of its own the object has the one at its centre, as ever.
+    assert kinds(boxes, ignored, is_region=False)[1][1] == P
 
 
 def test_a_covered_template_fits_no_object_unless_at_its_centre():
