@@ -1,22 +1,24 @@
 """COCO average precision and recall of anybody's detections: plain dicts and lists in, scores out.
 
-Source: pycocotools' COCOeval does the matching. Where we differ: thresholds are found by their
-position (`summarize` compares floats and finds no threshold 0.9), `ignore` of a ground truth is
-honoured (`_prepare` overwrites it with `iscrowd`), ids may be 0 or text, nothing is printed and
+Source: the protocol is that of pycocotools' COCOeval, followed to the last bit (`coco_matching`);
+other evaluators can be chosen instead (`coco_backends`). Where we differ: thresholds are found by
+their position (`summarize` compares floats and finds no threshold 0.9), `ignore` of a ground truth
+is honoured (`_prepare` overwrites it with `iscrowd`), ids may be 0 or text, nothing is printed and
 nothing that was given is changed.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from pycocotools.cocoeval import COCOeval
+from pycocotools.cocoeval import Params
 
 from cascadekit.errors import InputError, did_you_mean
+from cascadekit.evaluation.coco_backends import BACKENDS, CocoTables, check_backend
+from cascadekit.evaluation.coco_matching import Entry, accumulate, match_all
 from cascadekit.evaluation.coco_records import (
     IOU_TYPES,
     GroundTruth,
@@ -87,6 +89,7 @@ def evaluate_coco(
     results: Sequence[Result],
     iou_type: str = "bbox",
     max_dets: Sequence[int] = (1, 10, 100),
+    backend: str = "pycocotools",
 ) -> CocoScores:
     """Score detections against ground truth by the COCO protocol.
 
@@ -99,6 +102,7 @@ def evaluate_coco(
         iou_type: "bbox" or "segm", what overlaps are measured on.
         max_dets: how many best-scored detections per image and class count; AP and the scores by
             size take the largest.
+        backend: "pycocotools", or "faster_coco_eval" or "hotcoco" where installed.
 
     Returns:
         Fractions in [0, 1]. An ignored object counts neither when found nor when missed, and
@@ -107,9 +111,15 @@ def evaluate_coco(
 
     Raises:
         InputError: a key is missing, an id unknown, a score or box not finite, an RLE of another
-            size than its picture; the message names the entry.
+            size than its picture; the message names the entry. Or there is no such back end, it is
+            not installed, or it cannot do what is asked.
     """
-    return coco_evaluator(ground_truth, results, iou_type, max_dets).scores()
+    check_backend(backend)
+    evaluator = coco_evaluator(ground_truth, results, iou_type, max_dets)
+    if backend == "pycocotools" or not evaluator.found or not evaluator.truths:
+        return evaluator.scores()
+    precision, recall = BACKENDS[backend](evaluator.as_coco(), evaluator.params)
+    return scores_of(evaluator.params, precision, recall, evaluator.index.names)
 
 
 def coco_evaluator(
@@ -150,8 +160,13 @@ def coco_evaluator(
     )
 
 
-class CocoEvaluator(COCOeval):
-    """COCOeval on records that are grouped already, so that no COCO object is needed."""
+class CocoEvaluator:
+    """Records that are grouped already, the parameters of COCOeval, and what was matched.
+
+    Attributes:
+        params: COCOeval's; images and classes are 0, 1, 2, ...
+        evalImgs: entries by class, size and image, as COCOeval has them; empty before `match`.
+    """
 
     def __init__(
         self,
@@ -161,46 +176,78 @@ class CocoEvaluator(COCOeval):
         truths: Grouped,
         found: Grouped,
     ) -> None:
-        super().__init__(iouType=iou_type)
-        self._index = index
-        self._truths = truths
-        self._found = found
+        """Take what `coco_evaluator` has checked.
+
+        Args:
+            iou_type: "bbox" or "segm".
+            max_dets: ascending.
+            index: of the ground truth.
+            truths: of `group_truths`.
+            found: of `group_results`.
+        """
+        self.index, self.truths, self.found = index, truths, found
+        self.params = Params(iouType=iou_type)
         self.params.imgIds = list(range(len(index.images)))
         self.params.catIds = list(range(len(index.categories)))
         self.params.maxDets = max_dets
-        # The parent's ten thresholds, by position those of THRESHOLDS.
+        self.evalImgs: list[Entry | None] = []
+        # The ten thresholds, by position those of THRESHOLDS.
         assert len(self.params.iouThrs) == len(THRESHOLDS)
-
-    def _prepare(self) -> None:
-        """Hand over the records as they are: the parent would overwrite `ignore`."""
-        self._gts = self._truths
-        self._dts = self._found
 
     def match(self) -> None:
         """Fill `evalImgs`, one entry per class, area and image, and print nothing."""
-        with contextlib.redirect_stdout(io.StringIO()):
-            self.evaluate()
+        self.evalImgs = match_all(self.truths, self.found, self.params)
+
+    def as_coco(self) -> CocoTables:
+        """The records as whole COCO tables, for other evaluators; numbers are ids."""
+        sizes = [(1, 1) if size is None else size for size in self.index.sizes]
+        return CocoTables(
+            [{"id": i, "height": h, "width": w} for i, (h, w) in enumerate(sizes)],
+            [{"id": k, "name": name} for k, name in enumerate(self.index.names)],
+            _flat(self.truths),
+            _flat(self.found),
+        )
 
     def scores(self) -> CocoScores:
         """Match, accumulate and read off all figures."""
         self.match()
-        with contextlib.redirect_stdout(io.StringIO()):
-            self.accumulate()
-        # (T, 101, K, 4 areas, max_dets) and (T, K, 4 areas, max_dets), -1 without ground truth
-        precision, recall = self.eval["precision"], self.eval["recall"]
-        return CocoScores(
-            iou_type=self.params.iouType,
-            ap=_mean(precision[:, :, :, 0, -1]),
-            ap_by_threshold=tuple(_mean(row) for row in precision[:, :, :, 0, -1]),
-            ap_by_size={s: _mean(precision[:, :, :, a, -1]) for a, s in enumerate(SIZES, 1)},
-            ap_by_class={
-                name: _mean(precision[:, :, k, 0, -1]) for k, name in enumerate(self._index.names)
-            },
-            ar_by_max_dets={
-                most: _mean(recall[:, :, 0, m]) for m, most in enumerate(self.params.maxDets)
-            },
-            ar_by_size={s: _mean(recall[:, :, a, -1]) for a, s in enumerate(SIZES, 1)},
-        )
+        precision, recall = accumulate(self.evalImgs, self.params)
+        return scores_of(self.params, precision, recall, self.index.names)
+
+
+def _flat(grouped: Grouped) -> list[dict[str, Any]]:
+    """Records in the order of their ids, which is that of the file."""
+    records = [
+        {**record, "image_id": image, "category_id": label}
+        for (image, label), part in grouped.items()
+        for record in part
+    ]
+    return sorted(records, key=lambda record: record["id"])
+
+
+def scores_of(
+    params: Params, precision: np.ndarray, recall: np.ndarray, names: Sequence[str]
+) -> CocoScores:
+    """Read all figures off the arrays of any back end.
+
+    Args:
+        params: what was measured and how: `iouType`, `maxDets`.
+        precision: (T, 101, K, 4 areas, max_dets), -1 without ground truth.
+        recall: (T, K, 4 areas, max_dets), likewise.
+        names: K classes.
+
+    Returns:
+        The scores.
+    """
+    return CocoScores(
+        iou_type=params.iouType,
+        ap=_mean(precision[:, :, :, 0, -1]),
+        ap_by_threshold=tuple(_mean(row) for row in precision[:, :, :, 0, -1]),
+        ap_by_size={s: _mean(precision[:, :, :, a, -1]) for a, s in enumerate(SIZES, 1)},
+        ap_by_class={name: _mean(precision[:, :, k, 0, -1]) for k, name in enumerate(names)},
+        ar_by_max_dets={most: _mean(recall[:, :, 0, m]) for m, most in enumerate(params.maxDets)},
+        ar_by_size={s: _mean(recall[:, :, a, -1]) for a, s in enumerate(SIZES, 1)},
+    )
 
 
 def _mean(values: np.ndarray) -> float:

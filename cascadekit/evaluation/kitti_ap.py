@@ -12,85 +12,48 @@ ground truth has AP nan (there 0), a class without detections has AP 0 (there no
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from cascadekit.errors import InputError, check_word
-from cascadekit.evaluation.arrays import (
-    box_rows,
-    check_pairs,
-    row_doubles,
-    row_names,
-    row_numbers,
+from cascadekit.evaluation.arrays import check_pairs
+from cascadekit.evaluation.kitti_matching import (
+    CLASSES,
+    DEVKITS,
+    DIFFICULTIES,
+    MIN_IOU,
+    NEIGHBOURS,
+    Difficulty,
+    ImageSteps,
+    KittiDetections,
+    KittiTruth,
+    case_of,
+    checked_pair,
+    steps_of,
+    view_of,
 )
-from cascadekit.evaluation.box_overlap import areas, cover_of, intersections, iou_of
 
-CLASSES = ("car", "pedestrian", "cyclist")
-MIN_IOU = {"car": 0.7, "pedestrian": 0.5, "cyclist": 0.5}  # a match has more than this
-# Never counted, and no false positive when found.
-NEIGHBOURS = {"car": ("van",), "pedestrian": ("person_sitting", "person"), "cyclist": ()}
-DEVKITS = ("2012", "2017")
+__all__ = [
+    "CLASSES",
+    "DEVKITS",
+    "DIFFICULTIES",
+    "MIN_IOU",
+    "NEIGHBOURS",
+    "Difficulty",
+    "KittiCurve",
+    "KittiDetections",
+    "KittiMatches",
+    "KittiScores",
+    "KittiTruth",
+    "evaluate_kitti",
+    "match_kitti",
+]
+
 STEPS = 40  # recall 0, 1/40, ..., 1
 POINTS = (11, 40)
-LOWEST_SCORE = -1e7  # the devkit's sign for "no detection": such a score finds nothing
-
-
-@dataclass(frozen=True)
-class Difficulty:
-    """Which ground truth counts.
-
-    Attributes:
-        min_height: pixels; also for detections, with the devkit of 2017.
-        max_occlusion: 0 fully visible, 1 partly, 2 largely occluded, 3 unknown.
-        max_truncation: share of the object outside the picture.
-    """
-
-    min_height: float
-    max_occlusion: float
-    max_truncation: float
-
-
-DIFFICULTIES = {
-    "easy": Difficulty(40, 0, 0.15),
-    "moderate": Difficulty(25, 1, 0.3),
-    "hard": Difficulty(25, 2, 0.5),
-}
-
-
-@dataclass(frozen=True)
-class KittiTruth:
-    """Ground truth of one image, as a label file has it; the order of the rows counts.
-
-    Attributes:
-        names: N class names, in any case; "DontCare" marks regions.
-        boxes: (N, 4) xyxy in pixels of the file; N may be 0.
-        truncated: (N,) share outside the picture, 0..1. Doubles: 0.3 in float32 is more than 0.3,
-            so arrays of float32 are refused.
-        occluded: (N,) 0..3; -1 for regions.
-    """
-
-    names: Sequence[str]
-    boxes: Any
-    truncated: Any
-    occluded: Any
-
-
-@dataclass(frozen=True)
-class KittiDetections:
-    """Detections of one image, all classes: low boxes of other classes matter too.
-
-    Attributes:
-        names: D class names, in any case.
-        boxes: (D, 4) xyxy in pixels of the file; D may be 0.
-        scores: (D,) finite, often logits below 0.
-    """
-
-    names: Sequence[str]
-    boxes: Any
-    scores: Any
 
 
 @dataclass(frozen=True)
@@ -186,193 +149,143 @@ def evaluate_kitti(
     Raises:
         InputError: arrays do not fit together or are not finite; the message names the entry.
     """
+    return match_kitti(truths, detections, devkit).scores()
+
+
+@dataclass(frozen=True)
+class KittiMatches:
+    """What matching found, image by image; scores of any choice of images are read off it.
+
+    Attributes:
+        devkit: "2012" or "2017".
+        num_images: I.
+        curves: class -> difficulty -> the steps of all images.
+    """
+
+    devkit: str
+    num_images: int
+    curves: Mapping[str, Mapping[str, JoinedSteps]]
+
+    def scores(self, weights: np.ndarray | None = None) -> KittiScores:
+        """All curves.
+
+        Args:
+            weights: (I,) whole numbers, how often each image counts; None: once.
+
+        Returns:
+            The scores, in time linear in the number of detections.
+        """
+        return KittiScores(
+            self.devkit,
+            {
+                name: {level: steps.curve(weights) for level, steps in levels.items()}
+                for name, levels in self.curves.items()
+            },
+        )
+
+
+def match_kitti(
+    truths: Sequence[KittiTruth],
+    detections: Sequence[KittiDetections],
+    devkit: str = "2017",
+) -> KittiMatches:
+    """Match once, for `KittiMatches.scores`; arguments and errors are those of `evaluate_kitti`."""
     check_word("devkit", devkit, DEVKITS)
     check_pairs(truths, detections)
-    images = [_checked(i, t, d) for i, (t, d) in enumerate(zip(truths, detections, strict=True))]
-    curves = {}
+    pairs = enumerate(zip(truths, detections, strict=True))
+    images = [checked_pair(i, truth, found) for i, (truth, found) in pairs]
+    curves: dict[str, dict[str, JoinedSteps]] = {}
     for name in CLASSES:
-        views = [_view(truth, found, name) for truth, found in images]
+        views = [view_of(truth, found, name) for truth, found in images]
         curves[name] = {
-            level: _curve(views, limits, devkit) for level, limits in DIFFICULTIES.items()
+            level: _join([steps_of(case_of(view, limits, devkit)) for view in views])
+            for level, limits in DIFFICULTIES.items()
         }
-    return KittiScores(devkit, curves)
-
-
-def _checked(
-    i: int, truth: KittiTruth, found: KittiDetections
-) -> tuple[KittiTruth, KittiDetections]:
-    """The same with names in small letters and arrays of doubles."""
-    boxes = box_rows(truth.boxes, f"truths[{i}].boxes")
-    other = box_rows(found.boxes, f"detections[{i}].boxes")
-    n, d = len(boxes), len(other)
-    return (
-        KittiTruth(
-            _lower(row_names(truth.names, n, f"truths[{i}].names")),
-            boxes,
-            row_doubles(truth.truncated, n, f"truths[{i}].truncated"),
-            row_numbers(truth.occluded, n, f"truths[{i}].occluded"),
-        ),
-        KittiDetections(
-            _lower(row_names(found.names, d, f"detections[{i}].names")),
-            other,
-            row_numbers(found.scores, d, f"detections[{i}].scores"),
-        ),
-    )
-
-
-def _lower(names: list[str]) -> list[str]:
-    return [name.lower() for name in names]
+    return KittiMatches(devkit, len(images), curves)
 
 
 @dataclass(frozen=True)
-class _View:
-    """One image as one class sees it: G objects of the class and its neighbours, D detections.
+class JoinedSteps:
+    """`ImageSteps` of I images as one: scores fall, and each has the number of its image.
 
-    pairs: for each object, the detections that overlap it enough, in order, and the overlaps.
+    Attributes:
+        objects: (I,) int64, that count in each image.
+        hits: (H,) scores of the first pass's true positives.
+        hit_image: (H,) int64.
+        scores: (E,) where something changes.
+        image: (E,) int64.
+        changes: (3, E) int64, of objects found and missed and of detections spared.
+        loose: (P,) scores of the detections that are false positives unless spared.
+        loose_image: (P,) int64.
     """
 
-    own: np.ndarray  # (G,) bool, False for neighbours
-    heights: np.ndarray  # (G,)
-    truncated: np.ndarray  # (G,)
-    occluded: np.ndarray  # (G,)
-    named: np.ndarray  # (D,) bool, detections of the class
-    found_heights: np.ndarray  # (D,)
-    scores: np.ndarray  # (D,)
-    in_region: np.ndarray  # (D,) bool, inside DontCare
-    pairs: tuple[tuple[np.ndarray, np.ndarray], ...]
+    objects: np.ndarray
+    hits: np.ndarray
+    hit_image: np.ndarray
+    scores: np.ndarray
+    image: np.ndarray
+    changes: np.ndarray
+    loose: np.ndarray
+    loose_image: np.ndarray
+
+    def curve(self, weights: np.ndarray | None = None) -> KittiCurve:
+        """The curve where each image counts as often as `weights` (I,) says; None: once."""
+        each = np.ones(len(self.objects), np.int64) if weights is None else np.asarray(weights)
+        objects = int(each @ self.objects)
+        hits = np.repeat(self.hits, each[self.hit_image])
+        thresholds = np.array(_recall_thresholds(hits, objects))
+        change = np.cumsum(self.changes * each[self.image], axis=1)  # (3, E)
+        change = np.concatenate([np.zeros((3, 1), np.int64), change], axis=1)
+        at = np.searchsorted(-self.scores, -thresholds, side="right")
+        found, missed, spared = change[:, at]
+        loose = np.concatenate([[0], np.cumsum(each[self.loose_image])])
+        false = loose[np.searchsorted(-self.loose, -thresholds, side="right")] - spared
+        precision = np.zeros(STEPS + 1)
+        precision[: len(thresholds)] = _share(found, false)
+        precision = np.maximum.accumulate(precision[::-1])[::-1]
+        return KittiCurve(objects, thresholds, found, false, objects + missed, precision)
 
 
-def _view(truth: KittiTruth, found: KittiDetections, name: str) -> _View:
-    own = np.array([word == name for word in truth.names], bool)
-    near = np.array([word in NEIGHBOURS[name] for word in truth.names], bool)
-    region = np.array([word == "dontcare" for word in truth.names], bool)
-    seen = own | near
-    objects, boxes = truth.boxes[seen], found.boxes
-    sizes = areas(boxes)
-    overlap = iou_of(intersections(boxes, objects), sizes, areas(objects))  # (D, G)
-    inside = cover_of(intersections(boxes, truth.boxes[region]), sizes)  # (D, regions)
-    enough = overlap > MIN_IOU[name]
-    rows = [np.flatnonzero(column) for column in enough.T]
-    return _View(
-        own=own[seen],
-        heights=objects[:, 3] - objects[:, 1],
-        truncated=truth.truncated[seen],
-        occluded=truth.occluded[seen],
-        named=np.array([word == name for word in found.names], bool),
-        found_heights=np.abs(boxes[:, 3] - boxes[:, 1]),
-        scores=found.scores,
-        in_region=np.any(inside > MIN_IOU[name], axis=1),
-        pairs=tuple((row, overlap[row, g]) for g, row in enumerate(rows)),
-    )
+def _join(images: Sequence[ImageSteps]) -> JoinedSteps:
+    objects = np.array([one.objects for one in images], np.int64)
+    changes = [
+        np.diff(
+            np.stack([one.found, one.missed, one.spared]),
+            prepend=np.array([[0], [one.objects], [0]]),
+            axis=1,
+        )
+        for one in images
+    ]
+    hits, hit_image, _ = _falling([np.asarray(one.hits, np.float64) for one in images])
+    scores, image, order = _falling([one.scores for one in images])
+    loose, loose_image, _ = _falling([one.loose for one in images])
+    joined = np.concatenate([np.zeros((3, 0), np.int64), *changes], axis=1)[:, order]
+    return JoinedSteps(objects, hits, hit_image, scores, image, joined, loose, loose_image)
 
 
-@dataclass(frozen=True)
-class _Case:
-    """A view at one difficulty: which objects count, which detections are low or may match."""
-
-    view: _View
-    counts: np.ndarray  # (G,) bool
-    low: np.ndarray  # (D,) bool
-    usable: np.ndarray  # (D,) bool
-    punished: np.ndarray  # (D,) bool, a false positive unless matched
-
-    def objects(self) -> Iterator[tuple[bool, np.ndarray, np.ndarray]]:
-        """Whether it counts, detections (k,) that may take it, overlaps; in the file's order."""
-        for counts, (rows, overlaps) in zip(self.counts, self.view.pairs, strict=True):
-            may = self.usable[rows]
-            yield bool(counts), rows[may], overlaps[may]
+def _falling(parts: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scores of all images from the highest on, the image of each, and their order."""
+    scores = np.concatenate([np.zeros(0), *parts])
+    image = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    order = np.argsort(-scores, kind="stable")
+    return scores[order], image[order], order
 
 
-def _case(view: _View, limits: Difficulty, devkit: str) -> _Case:
-    new = devkit == "2017"
-    too_low = view.heights <= limits.min_height if new else view.heights < limits.min_height
-    hard = (view.occluded > limits.max_occlusion) | (view.truncated > limits.max_truncation)
-    low = (view.found_heights < limits.min_height) & new
-    return _Case(
-        view=view,
-        counts=view.own & ~(hard | too_low),
-        low=low,
-        usable=view.named | low,  # a low box may take an object whatever its class
-        punished=view.named & ~low & ~view.in_region,
-    )
-
-
-def _curve(views: Sequence[_View], limits: Difficulty, devkit: str) -> KittiCurve:
-    cases = [_case(view, limits, devkit) for view in views]
-    objects = sum(int(case.counts.sum()) for case in cases)
-    hits = [score for case in cases for score in _first_pass(case)]
-    thresholds = np.array(_recall_thresholds(hits, objects))
-    found, missed, spared = (np.zeros(len(thresholds), int) for _ in range(3))
-    for case in cases:
-        for total, part in zip(
-            (found, missed, spared), _second_pass(case, thresholds), strict=True
-        ):
-            total += part
-    loose = [case.view.scores[case.punished] for case in cases]
-    rising = np.sort(np.concatenate([np.zeros(0), *loose]))
-    false = len(rising) - np.searchsorted(rising, thresholds, side="left") - spared
-    precision = np.zeros(STEPS + 1)
-    precision[: len(thresholds)] = _share(found, false)
-    precision = np.maximum.accumulate(precision[::-1])[::-1]
-    return KittiCurve(objects, thresholds, found, false, missed, precision)
-
-
-def _first_pass(case: _Case) -> Iterator[float]:
-    """Scores of the true positives when each object takes its best-scored detection."""
-    scores, taken = case.view.scores, set()
-    for counts, rows, _ in case.objects():
-        best, best_score = -1, LOWEST_SCORE
-        for row in rows.tolist():
-            if row not in taken and scores[row] > best_score:
-                best, best_score = row, scores[row]
-        if best < 0:
-            continue
-        taken.add(best)
-        if counts and not case.low[best]:
-            yield float(best_score)
-
-
-def _recall_thresholds(scores: list[float], objects: int) -> list[float]:
+def _recall_thresholds(falling: np.ndarray, objects: int) -> list[float]:
     """The scores whose recall is nearest to 0, 1/40, 2/40, ...; the last always joins."""
-    thresholds, goal = [], 0.0
-    falling = sorted(scores, reverse=True)
-    for i, score in enumerate(falling):
-        here, after = (i + 1) / objects, (i + 2) / objects
-        if i < len(falling) - 1 and after - goal < goal - here:
-            continue
-        thresholds.append(score)
+    thresholds: list[float] = []
+    goal, start, last = 0.0, 0, len(falling) - 1
+
+    def near(i: int) -> bool:
+        """Whether score i is no farther from the goal than the next one; so are all after it."""
+        return not (i + 2) / objects - goal < goal - (i + 1) / objects
+
+    while start <= last:
+        chosen = bisect_left(range(last), True, lo=start, key=near)
+        thresholds.append(float(falling[chosen]))
         goal += 1.0 / STEPS  # a running sum: k / 40 would settle exact halves the other way
+        start = chosen + 1
     return thresholds
-
-
-def _second_pass(case: _Case, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Match at every threshold at once, each object taking the detection that overlaps it most.
-
-    Args:
-        case: one image.
-        thresholds: (T,) scores.
-
-    Returns:
-        (T,) objects found, (T,) missed, (T,) matched detections that would be false positives.
-    """
-    found, missed = (np.zeros(len(thresholds), int) for _ in range(2))
-    taken = np.zeros((len(thresholds), len(case.low)), bool)
-    for counts, rows, overlaps in case.objects():
-        free = (case.view.scores[rows] >= thresholds[:, None]) & ~taken[:, rows]  # (T, k)
-        high = free & ~case.low[rows]
-        # The greatest overlap, the first of equals; the first low one where there is no other.
-        choice = np.where(high.any(1), _argmax(np.where(high, overlaps, -1.0)), _argmax(free))
-        at = np.flatnonzero(free.any(1))
-        taken[at, rows[choice[at]]] = True
-        if counts:
-            found += high.any(1)
-            missed += ~free.any(1)
-    return found, missed, taken[:, case.punished].sum(1)
-
-
-def _argmax(values: np.ndarray) -> np.ndarray:
-    """Column of the first greatest value of each row; 0 where there are no columns."""
-    return values.argmax(1) if values.shape[1] else np.zeros(len(values), int)
 
 
 def _share(part: np.ndarray, rest: np.ndarray) -> np.ndarray:

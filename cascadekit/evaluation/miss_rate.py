@@ -146,17 +146,97 @@ def evaluate_miss_rate(
     Raises:
         InputError: arrays do not fit together or are not finite; the message names the entry.
     """
+    return match_persons(truths, detections, ious, empty_index).scores()
+
+
+@dataclass(frozen=True)
+class PersonMatches:
+    """What matching found, image by image; scores of any choice of images are read off it.
+
+    Attributes:
+        empty_index: "wrap" or "zero".
+        num_images: I.
+        curves: subset -> IoU -> its ranked detections.
+    """
+
+    empty_index: str
+    num_images: int
+    curves: Mapping[str, Mapping[float, RankedPersons]]
+
+    def scores(self, weights: np.ndarray | None = None) -> MissRates:
+        """All curves.
+
+        Args:
+            weights: (I,) whole numbers, how often each image counts; None: once.
+
+        Returns:
+            The scores, in time linear in the number of detections.
+        """
+        wrap = self.empty_index == "wrap"
+        return MissRates(
+            self.empty_index,
+            {
+                name: {iou: ranked.curve(wrap, weights) for iou, ranked in by_iou.items()}
+                for name, by_iou in self.curves.items()
+            },
+        )
+
+
+def match_persons(
+    truths: Sequence[PersonTruth],
+    detections: Sequence[ScoredBoxes],
+    ious: Sequence[float] = (0.5, 0.75),
+    empty_index: str = "wrap",
+) -> PersonMatches:
+    """Match once, for `PersonMatches.scores`; all is as for `evaluate_miss_rate`."""
     check_word("empty_index", empty_index, EMPTY_INDEX)
     check_ious(ious)
     check_pairs(truths, detections)
     pictures = [_picture(i, t, d) for i, (t, d) in enumerate(zip(truths, detections, strict=True))]
-    return MissRates(
+    return PersonMatches(
         empty_index,
+        len(pictures),
         {
-            name: {iou: _curve(pictures, subset, iou, empty_index == "wrap") for iou in ious}
+            name: {iou: _ranked(pictures, subset, iou) for iou in ious}
             for name, subset in SUBSETS.items()
         },
     )
+
+
+@dataclass(frozen=True)
+class RankedPersons:
+    """One subset at one IoU: the M detections of I images that count, by falling score.
+
+    Attributes:
+        objects: (I,) int64, pedestrians that count in each image.
+        scores: (M,).
+        hit: (M,) bool, whether each found a pedestrian.
+        image: (M,) int64, number of its image.
+    """
+
+    objects: np.ndarray
+    scores: np.ndarray
+    hit: np.ndarray
+    image: np.ndarray
+
+    def curve(self, wrap: bool, weights: np.ndarray | None = None) -> MissRateCurve:
+        """The curve where each image counts as often as `weights` (I,) says; None: once."""
+        each = np.ones(len(self.objects), np.int64) if weights is None else np.asarray(weights)
+        objects, images = int(each @ self.objects), int(each.sum())
+        times = each[self.image]
+        drawn = times > 0
+        score, hit, times = self.scores[drawn], self.hit[drawn], times[drawn]
+        recall = np.cumsum(times * hit) / objects if objects else np.full(len(hit), np.nan)
+        fppi = np.cumsum(times * ~hit) / max(images, 1)
+        at = np.searchsorted(fppi, FPPI_POINTS, side="right") - 1  # -1: none is left
+        points = recall[at] if len(recall) else np.zeros(len(at))
+        # Of an image drawn twice the first false positive alone may still be few enough.
+        none = (at < 0) & (1 / max(images, 1) > np.array(FPPI_POINTS))
+        wrapped = int(none.sum()) if len(recall) else 0
+        points = np.where((at < 0) & ~(none & wrap), 0.0, points)
+        with np.errstate(divide="ignore"):  # log 0
+            miss_rate = float(np.exp(np.log(1 - points).mean())) if objects else float("nan")
+        return MissRateCurve(objects, images, score, fppi, recall, points, miss_rate, wrapped)
 
 
 @dataclass(frozen=True)
@@ -191,29 +271,23 @@ def _picture(i: int, truth: PersonTruth, found: ScoredBoxes) -> _Picture:
     )
 
 
-def _curve(
-    pictures: Sequence[_Picture], subset: Subset, least_iou: float, wrap: bool
-) -> MissRateCurve:
-    objects, scores, hits = 0, [np.zeros(0)], [np.zeros(0, bool)]
-    for picture in pictures:
+def _ranked(pictures: Sequence[_Picture], subset: Subset, least_iou: float) -> RankedPersons:
+    objects, scores, hits, image = [], [np.zeros(0)], [np.zeros(0, bool)], [np.zeros(0, int)]
+    for i, picture in enumerate(pictures):
         counts = _counts(picture, subset)
-        objects += int(counts.sum())
+        objects.append(int(counts.sum()))
         kept, hit = _match(picture, counts, subset, least_iou)
         scores.append(picture.scores[kept])
         hits.append(hit)
-    score, hit = np.concatenate(scores), np.concatenate(hits)
+        image.append(np.full(len(kept), i))
+    score = np.concatenate(scores)
     order = np.argsort(-score, kind="stable")  # equal scores: in the order of the images
-    score, hit = score[order], hit[order]
-    recall = np.cumsum(hit) / objects if objects else np.full(len(hit), np.nan)
-    fppi = np.cumsum(~hit) / max(len(pictures), 1)
-    at = np.searchsorted(fppi, FPPI_POINTS, side="right") - 1  # -1: none is left
-    points = recall[at] if len(recall) else np.zeros(len(at))
-    wrapped = int((at < 0).sum()) if len(recall) else 0
-    if not wrap:
-        points = np.where(at < 0, 0.0, points)
-    with np.errstate(divide="ignore"):  # log 0
-        miss_rate = float(np.exp(np.log(1 - points).mean())) if objects else float("nan")
-    return MissRateCurve(objects, len(pictures), score, fppi, recall, points, miss_rate, wrapped)
+    return RankedPersons(
+        np.array(objects, np.int64),
+        score[order],
+        np.concatenate(hits)[order],
+        np.concatenate(image)[order],
+    )
 
 
 def _counts(picture: _Picture, subset: Subset) -> np.ndarray:

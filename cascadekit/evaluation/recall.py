@@ -48,15 +48,27 @@ class BoxRecall:
         found = self.overlaps[limit][size]
         return (found[:, None] >= IOUS).mean(1)
 
-    def average(self, limit: int, size: str = "all") -> float:
-        """AR: mean recall over IoU 0.50, 0.55, ..., 0.95; nan without objects."""
-        found = self.passed(limit, size)
-        return float(found.mean()) if len(found) else math.nan
+    def average(self, limit: int, size: str = "all", weights: np.ndarray | None = None) -> float:
+        """AR: mean recall over IoU 0.50, 0.55, ..., 0.95; nan without objects.
 
-    def as_dict(self) -> dict[str, float]:
+        Args:
+            limit: one of those matched with.
+            size: "all", "small", "medium" or "large".
+            weights: (num_images,) whole numbers, how often each image counts; None: once.
+
+        Returns:
+            A fraction in [0, 1], or nan.
+        """
+        found = self.passed(limit, size)
+        if weights is None:
+            return float(found.mean()) if len(found) else math.nan
+        times = np.asarray(weights)[self.images[size]]
+        return float(times @ found / times.sum()) if times.sum() else math.nan
+
+    def as_dict(self, weights: np.ndarray | None = None) -> dict[str, float]:
         """Flat names -> fractions: AR100, AR100_small, ..., AR1000, ..., AR1000_large."""
         return {
-            f"AR{limit}" + ("" if size == "all" else f"_{size}"): self.average(limit, size)
+            f"AR{limit}" + ("" if size == "all" else f"_{size}"): self.average(limit, size, weights)
             for limit, sizes in self.overlaps.items()
             for size in sizes
         }

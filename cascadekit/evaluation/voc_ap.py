@@ -11,9 +11,10 @@ Followed though it surprises: AP of 2007 reads precision at recalls i x 0.1 in d
 exactly 3 of 5 has nothing at the point 0.6. An IoU of exactly the threshold is enough, as in the
 devkit; the widespread Python port of it wants more.
 
-Where we differ: equal scores rank in the order of images and rows (the devkit's sort leaves them in
-that of its file), precision of 0 / 0 counts as 0 (the devkit's AP of 2007 may become nan), and a
-class without objects has nan and does not enter the mean.
+Where we differ: equal scores rank in the order of images and rows unless `VocDetections.order` says
+otherwise (the devkit's sort leaves them in that of its file), precision of 0 / 0 counts as 0 (the
+devkit's AP of 2007 may become nan), and a class without objects has nan and does not enter the
+mean.
 """
 
 from __future__ import annotations
@@ -64,11 +65,14 @@ class VocDetections:
         names: D class names.
         boxes: (D, 4) as those of the truth (the format of a submission); D may be 0.
         scores: (D,) finite.
+        order: (D,) numbers, e.g. the line in the class's file: of equal scores the lowest ranks
+            first, over all images. None: in the order of images and rows.
     """
 
     names: Sequence[str]
     boxes: Any
     scores: Any
+    order: Any = None
 
 
 @dataclass(frozen=True)
@@ -168,14 +172,83 @@ def evaluate_voc(
         InputError: arrays do not fit together or are not finite, or a class is not among
             `classes`; the message names the entry.
     """
+    return match_voc(truths, detections, ious, classes).scores()
+
+
+@dataclass(frozen=True)
+class VocMatches:
+    """What matching found, image by image; scores of any choice of images are read off it.
+
+    Attributes:
+        num_images: I.
+        curves: class -> IoU -> its ranked detections.
+    """
+
+    num_images: int
+    curves: Mapping[str, Mapping[float, RankedVoc]]
+
+    def scores(self, weights: np.ndarray | None = None) -> VocScores:
+        """All curves.
+
+        Args:
+            weights: (I,) whole numbers, how often each image counts; None: once.
+
+        Returns:
+            The scores, in time linear in the number of detections.
+        """
+        return VocScores(
+            {
+                name: {iou: ranked.curve(weights) for iou, ranked in by_iou.items()}
+                for name, by_iou in self.curves.items()
+            }
+        )
+
+
+@dataclass(frozen=True)
+class RankedVoc:
+    """One class at one IoU: M detections of I images by falling score.
+
+    Attributes:
+        objects: (I,) int64, to be found in each image.
+        scores: (M,).
+        outcome: (M,) int64: 1 finds an object, 0 does not count (difficult), -1 is false.
+        image: (M,) int64, number of its image.
+    """
+
+    objects: np.ndarray
+    scores: np.ndarray
+    outcome: np.ndarray
+    image: np.ndarray
+
+    def curve(self, weights: np.ndarray | None = None) -> VocCurve:
+        """The curve where each image counts as often as `weights` (I,) says; None: once."""
+        each = np.ones(len(self.objects), np.int64) if weights is None else np.asarray(weights)
+        objects, times = int(each @ self.objects), each[self.image]
+        found = np.cumsum(times * (self.outcome == 1))
+        counted = found + np.cumsum(times * (self.outcome == -1))
+        recall = found / objects if objects else np.full(len(found), np.nan)
+        precision = np.divide(found, counted, out=np.zeros(len(found)), where=counted > 0)
+        return VocCurve(objects, self.scores, recall, precision)
+
+
+def match_voc(
+    truths: Sequence[VocTruth],
+    detections: Sequence[VocDetections],
+    ious: Sequence[float] = (0.5,),
+    classes: Sequence[str] | None = None,
+) -> VocMatches:
+    """Match once, for `VocMatches.scores`; arguments and errors are those of `evaluate_voc`."""
     check_ious(ious)
     images = _checked(truths, detections)
     names = _class_names(images, classes)
     by_class: dict[str, list[_Matches]] = {name: [] for name in names}
-    for truth, found in images:
+    for i, (truth, found) in enumerate(images):
         for name in dict.fromkeys((*truth.names, *found.names)):
-            by_class[name].append(_matches(truth, found, name))
-    return VocScores({n: {iou: _curve(by_class[n], iou) for iou in ious} for n in names})
+            by_class[name].append(_matches(i, truth, found, name))
+    return VocMatches(
+        len(images),
+        {n: {iou: _ranked(by_class[n], iou, len(images)) for iou in ious} for n in names},
+    )
 
 
 def evaluate_voc_as_coco(
@@ -238,7 +311,11 @@ def _checked(
         difficult = row_flags(truth.difficult, n, f"truths[{i}].difficult")
         found_names = row_names(found.names, d, f"detections[{i}].names")
         scores = row_numbers(found.scores, d, f"detections[{i}].scores")
-        pairs.append((VocTruth(names, boxes, difficult), VocDetections(found_names, rows, scores)))
+        order = np.zeros(d)
+        if found.order is not None:
+            order = row_numbers(found.order, d, f"detections[{i}].order")
+        known = VocDetections(found_names, rows, scores, order)
+        pairs.append((VocTruth(names, boxes, difficult), known))
     return pairs
 
 
@@ -262,18 +339,21 @@ def _class_names(
 class _Matches:
     """One image as one class sees it: N objects, D detections by falling score."""
 
+    image: int
     difficult: np.ndarray  # (N,) bool
     scores: np.ndarray  # (D,)
+    order: np.ndarray  # (D,)
     row: np.ndarray  # (D,) the object that each overlaps most
     overlap: np.ndarray  # (D,) IoU with it; 0 without objects
 
 
-def _matches(truth: VocTruth, found: VocDetections, name: str) -> _Matches:
+def _matches(image: int, truth: VocTruth, found: VocDetections, name: str) -> _Matches:
     objects = np.array([word == name for word in truth.names], bool)
     mine = np.flatnonzero([word == name for word in found.names])
-    order = mine[np.argsort(-found.scores[mine], kind="stable")]
-    row, overlap = nearest(found.boxes[order], truth.boxes[objects], 1.0)
-    return _Matches(truth.difficult[objects], found.scores[order], row, overlap)
+    best = mine[np.lexsort((found.order[mine], -found.scores[mine]))]
+    row, overlap = nearest(found.boxes[best], truth.boxes[objects], 1.0)
+    difficult = truth.difficult[objects]
+    return _Matches(image, difficult, found.scores[best], found.order[best], row, overlap)
 
 
 def _outcomes(images: Sequence[_Matches], least_iou: float) -> Iterator[np.ndarray]:
@@ -288,13 +368,13 @@ def _outcomes(images: Sequence[_Matches], least_iou: float) -> Iterator[np.ndarr
         yield outcome
 
 
-def _curve(images: Sequence[_Matches], least_iou: float) -> VocCurve:
-    objects = sum(int((~image.difficult).sum()) for image in images)
-    score = np.concatenate([np.zeros(0), *(image.scores for image in images)])
+def _ranked(images: Sequence[_Matches], least_iou: float, num_images: int) -> RankedVoc:
+    objects = np.zeros(num_images, np.int64)
+    for one in images:
+        objects[one.image] = np.count_nonzero(~one.difficult)
+    score = np.concatenate([np.zeros(0), *(one.scores for one in images)])
+    order = np.concatenate([np.zeros(0), *(one.order for one in images)])
     outcome = np.concatenate([np.zeros(0, int), *_outcomes(images, least_iou)])
-    order = np.argsort(-score, kind="stable")
-    found, false = np.cumsum(outcome[order] == 1), np.cumsum(outcome[order] == -1)
-    recall = found / objects if objects else np.full(len(score), np.nan)
-    counted = found + false
-    precision = np.divide(found, counted, out=np.zeros(len(score)), where=counted > 0)
-    return VocCurve(objects, score[order], recall, precision)
+    image = np.repeat([one.image for one in images], [len(one.scores) for one in images])
+    best = np.lexsort((order, -score))  # a stable sort
+    return RankedVoc(objects, score[best], outcome[best], image.astype(np.int64)[best])

@@ -135,21 +135,113 @@ def evaluate_widerface(
     Raises:
         InputError: arrays do not fit together or are not finite; the message names the entry.
     """
+    return match_faces(truths, detections, ious).scores()
+
+
+@dataclass(frozen=True)
+class FaceMatches:
+    """What matching found in I images; scores of any choice of images are read off it.
+
+    Attributes:
+        scores_ranked: (D,) of all detections, falling.
+        image: (D,) int64, number of each one's image.
+        ends: (2, I) lowest and highest score of each image; nan without detections.
+        faces: subset -> (I,) int64.
+        hits: subset -> IoU -> places in `scores_ranked` of the first hit of each face.
+        left_out: subset -> IoU -> places of the detections that do not count.
+    """
+
+    scores_ranked: np.ndarray
+    image: np.ndarray
+    ends: np.ndarray
+    faces: Mapping[str, np.ndarray]
+    hits: Mapping[str, Mapping[float, np.ndarray]]
+    left_out: Mapping[str, Mapping[float, np.ndarray]]
+
+    @property
+    def num_images(self) -> int:
+        """I."""
+        return self.ends.shape[1]
+
+    def scores(self, weights: np.ndarray | None = None) -> WiderFaceScores:
+        """All curves.
+
+        Args:
+            weights: (I,) whole numbers, how often each image counts; None: once.
+
+        Returns:
+            The scores, in time linear in the number of detections.
+        """
+        each = np.ones(self.num_images, np.int64) if weights is None else np.asarray(weights)
+        seen = (each > 0) & ~np.isnan(self.ends[0])
+        lowest = float(self.ends[0, seen].min()) if seen.any() else float("nan")
+        highest = float("nan")
+        if seen.any():
+            highest = max(float(self.ends[1, seen].max()), SMALLEST_MAXIMUM)
+        # How many detections reach each threshold; normalising keeps their order.
+        normalised = _normalised(self.scores_ranked, lowest, highest)
+        reach = np.searchsorted(-normalised, -THRESHOLDS, side="right")  # (1000,)
+        times = each[self.image]
+        ranked = _before(np.arange(len(times)), times, reach)
+        curves: dict[str, dict[float, FaceCurve]] = {name: {} for name in self.faces}
+        for name, by_iou in self.hits.items():
+            for iou, hits in by_iou.items():
+                counted = ranked - _before(self.left_out[name][iou], times, reach)
+                found = _before(hits, times, reach)
+                curves[name][iou] = FaceCurve(int(each @ self.faces[name]), counted, found)
+        return WiderFaceScores(lowest, highest, curves)
+
+
+def _normalised(scores: np.ndarray, lowest: float, highest: float) -> np.ndarray:
+    """(D,) scores as shares of the way from the lowest to the highest; 0 where they are alike."""
+    span = highest - lowest
+    return (scores - lowest) / span if span > 0 else np.zeros(len(scores))
+
+
+def _before(places: np.ndarray, times: np.ndarray, reach: np.ndarray) -> np.ndarray:
+    """(1000,) how many of the detections at rising `places` are among the first `reach`."""
+    total = np.concatenate([[0], np.cumsum(times[places])])
+    return total[np.searchsorted(places, reach, side="left")]
+
+
+def match_faces(
+    truths: Sequence[FaceTruth],
+    detections: Sequence[ScoredBoxes],
+    ious: Sequence[float] = (0.5, 0.75),
+) -> FaceMatches:
+    """Match once, for `FaceMatches.scores`; all is as for `evaluate_widerface`."""
     check_ious(ious)
     check_pairs(truths, detections)
     pictures = [_picture(i, t, d) for i, (t, d) in enumerate(zip(truths, detections, strict=True))]
     scores = np.concatenate([np.zeros(0), *(picture.scores for picture in pictures)])
-    lowest = float(scores.min()) if len(scores) else float("nan")
-    highest = max(float(scores.max()), SMALLEST_MAXIMUM) if len(scores) else float("nan")
-    steps = [_first_step(picture.scores, lowest, highest) for picture in pictures]
-    return WiderFaceScores(
-        lowest,
-        highest,
+    counts = [len(picture.scores) for picture in pictures]
+    order = np.argsort(-scores, kind="stable")
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    places = np.split(place, np.cumsum(counts)[:-1]) if pictures else []
+    none = (np.nan, np.nan)
+    ends = [(p.scores[-1], p.scores[0]) if len(p.scores) else none for p in pictures]
+    hits: dict[str, dict[float, np.ndarray]] = {name: {} for name in SUBSETS}
+    left_out: dict[str, dict[float, np.ndarray]] = {name: {} for name in SUBSETS}
+    for s, name in enumerate(SUBSETS):
+        for iou in ious:
+            parts = [_outcome(p, rows, s, iou) for p, rows in zip(pictures, places, strict=True)]
+            hits[name][iou] = np.sort(np.concatenate([_NONE, *(hit for hit, _ in parts)]))
+            left_out[name][iou] = np.sort(np.concatenate([_NONE, *(out for _, out in parts)]))
+    return FaceMatches(
+        scores[order],
+        np.repeat(np.arange(len(pictures)), counts)[order],
+        np.array(ends, np.float64).reshape(-1, 2).T,
         {
-            name: {iou: _curve(pictures, steps, s, iou) for iou in ious}
+            name: np.array([p.members[s].sum() for p in pictures], np.int64)
             for s, name in enumerate(SUBSETS)
         },
+        hits,
+        left_out,
     )
+
+
+_NONE = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -177,26 +269,24 @@ def _picture(i: int, truth: FaceTruth, found: ScoredBoxes) -> _Picture:
     )
 
 
-def _first_step(scores: np.ndarray, lowest: float, highest: float) -> np.ndarray:
-    """(D,) index of the first threshold that each score reaches."""
-    span = highest - lowest
-    normalised = (scores - lowest) / span if span > 0 else np.zeros(len(scores))
-    return STEPS - np.searchsorted(THRESHOLDS[::-1], normalised, side="right")
+def _outcome(
+    picture: _Picture, places: np.ndarray, subset: int, least_iou: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """What becomes of the detections of one image.
 
+    Args:
+        picture: the image.
+        places: (D,) of its detections among those of all images.
+        subset: row of `picture.members`.
+        least_iou: with a face, to find it.
 
-def _curve(
-    pictures: Sequence[_Picture], steps: Sequence[np.ndarray], subset: int, least_iou: float
-) -> FaceCurve:
-    faces = 0
-    counted, hits = np.zeros(STEPS, int), np.zeros(STEPS, int)  # newly so at each threshold
-    for picture, step in zip(pictures, steps, strict=True):
-        member = picture.members[subset]
-        faces += int(member.sum())
-        if not len(member):
-            continue
-        near, wanted = picture.overlap >= least_iou, member[picture.face]
-        counted += np.bincount(step[~near | wanted], minlength=STEPS)
-        rows = np.flatnonzero(near & wanted)
-        first = np.unique(picture.face[rows], return_index=True)[1]  # best-scored hit of each face
-        hits += np.bincount(step[rows[first]], minlength=STEPS)
-    return FaceCurve(faces, np.cumsum(counted), np.cumsum(hits))
+    Returns:
+        Places of the best-scored hit of each face of the subset, and of what does not count.
+    """
+    member = picture.members[subset]
+    if not len(member):
+        return _NONE, places
+    near, wanted = picture.overlap >= least_iou, member[picture.face]
+    rows = np.flatnonzero(near & wanted)
+    first = np.unique(picture.face[rows], return_index=True)[1]
+    return places[rows[first]], places[near & ~wanted]

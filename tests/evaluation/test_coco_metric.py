@@ -6,6 +6,7 @@ import json
 import math
 import pickle
 from dataclasses import replace
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from mmengine.evaluator import Evaluator
 
 from cascadekit.errors import InputError
 from cascadekit.evaluation import coco_metric
+from cascadekit.evaluation.coco_backends import BACKENDS
 from cascadekit.evaluation.coco_metric import CocoMetric
 from cascadekit.structures.samples import (
     Detections,
@@ -198,3 +200,15 @@ def test_sample_without_records_is_named():
     del element["instances"]
     with pytest.raises(InputError, match=r"1\.jpg has no `instances`"):
         CocoMetric().process(None, [element])
+
+
+def test_back_ends_report_the_same():
+    """Any back end that is here; a wrong name is refused at once."""
+    near = pytest.approx(evaluate(two_samples(), iou_types=["bbox"]), nan_ok=True)
+    for backend in BACKENDS:
+        if find_spec(backend) is not None:
+            assert evaluate(two_samples(), iou_types=["bbox"], backend=backend) == pytest.approx(
+                own
+            )
+    with pytest.raises(InputError, match="backend must be one of"):
+        CocoMetric(backend="cpp")
