@@ -26,7 +26,7 @@ FLOORS = {
             "proposal_files",
             "quality",
         ),
-        *("environment", "cost", "export", "interop"),
+        *("environment", "cost", "export", "interop", "doctor"),
     ),
     4: ("experiments", "serving", "notebooks"),
     5: ("commands", "__main__"),
