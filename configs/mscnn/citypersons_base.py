@@ -7,7 +7,7 @@ AP:       MR50, reasonable, test: 13.32 (leaderboard); paper Table 13 not found.
 
 _base_ = [
     "../_base_/models/mscnn_vgg16_citypersons.py",
-    "../_base_/datasets/citypersons_coco.py",
+    "../_base_/datasets/citypersons.py",
     "../_base_/schedules/mscnn_step2.py",
     "../_base_/runtime.py",
 ]

@@ -7,7 +7,7 @@ AP:       paper Table 12: values not found. Ours not run.
 
 _base_ = [
     "../_base_/models/mscnn_vgg16_kitti.py",
-    "../_base_/datasets/kitti_coco.py",
+    "../_base_/datasets/kitti.py",
     "../_base_/schedules/mscnn_step2.py",
     "../_base_/runtime.py",
 ]

@@ -7,7 +7,7 @@ AP:       step 1 has none. Ours not run.
 
 _base_ = [
     "../_base_/models/mscnn_vgg16_kitti.py",
-    "../_base_/datasets/kitti_coco.py",
+    "../_base_/datasets/kitti.py",
     "../_base_/schedules/mscnn_step1.py",
     "../_base_/runtime.py",
 ]

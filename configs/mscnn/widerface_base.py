@@ -7,7 +7,7 @@ AP:       paper Table 14: not found. Ours not run.
 
 _base_ = [
     "../_base_/models/mscnn_vgg16_widerface.py",
-    "../_base_/datasets/widerface_coco.py",
+    "../_base_/datasets/widerface.py",
     "../_base_/schedules/mscnn_step2_wide.py",
     "../_base_/runtime.py",
 ]

@@ -7,7 +7,7 @@ AP:       step 1 has none. Ours not run.
 
 _base_ = [
     "../_base_/models/mscnn_vgg16_widerface.py",
-    "../_base_/datasets/widerface_coco.py",
+    "../_base_/datasets/widerface.py",
     "../_base_/schedules/mscnn_step1.py",
     "../_base_/runtime.py",
 ]

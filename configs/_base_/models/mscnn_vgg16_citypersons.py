@@ -1,6 +1,8 @@
 """MS-CNN on VGG-16 for CityPersons at 2688 x 1344; step 2 of its training.
 
 Templates and kernels are (width, height), the pooled grid is (height, width).
+What is not said is the default of the parts, as for KITTI: stds of the stages, suppression at 0.65,
+proposals of 15 pixels or more, and a box loss of weight 1.
 """
 
 model = dict(
@@ -54,13 +56,10 @@ model = dict(
             most_scale=2.0,
         ),
         sampler=dict(type="cascadekit.NegativeSampler", choose="hardest"),
-        box_weight=1.0,
         train_cut=-10.0,
         test_cut=-3.0,
         train_count=3000,
         test_count=2000,
-        nms_iou=0.65,
-        min_size=15.0,
     ),
     roi_head=dict(
         type="cascadekit.CascadeRoIHead",
@@ -79,7 +78,7 @@ model = dict(
         ),
         stage_ious=(0.45,),
         background_iou=(0.05, 0.44),
-        delta_stds=(0.1, 0.1, 0.2, 0.2),
+        skip_ignored=True,
         sampler=dict(type="cascadekit.RandomSampler", num=32, pos_fraction=0.25),
         postprocess=dict(
             type="cascadekit.Postprocess",

@@ -62,6 +62,7 @@ model = dict(
         ),
         stage_ious=(0.5,),
         background_iou=(0.1, 0.5),
+        skip_ignored=True,
         delta_stds=(0.1, 0.1, 0.2, 0.2),
         sampler=dict(type="cascadekit.RandomSampler", num=64, pos_fraction=0.25),
         postprocess=dict(

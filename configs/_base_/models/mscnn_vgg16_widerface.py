@@ -83,6 +83,7 @@ model = dict(
         ),
         stage_ious=(0.45,),
         background_iou=(0.05, 0.44),
+        skip_ignored=True,
         delta_stds=(0.1, 0.1, 0.2, 0.2),
         sampler=dict(type="cascadekit.RandomSampler", num=128, pos_fraction=0.25),
         postprocess=dict(
