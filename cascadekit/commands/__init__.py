@@ -25,6 +25,8 @@ COMMANDS = {
     "prune-fc": "prune_fc",
     "convert": "convert_checkpoint",
     "convert-dataset": "convert_dataset",
+    "doctor": "doctor",
+    "browse": "browse_dataset",
     "export": "export",
     "reproduce": "reproduce",
     "env": "env",
@@ -51,20 +53,21 @@ def run(name: str, arguments: Sequence[str], program: str) -> int:
         program: how the user called it, for the usage line.
 
     Returns:
-        The exit status: 0, 2 for bad input (one message, no traceback), 130 when interrupted.
+        The exit status: 0 or what the command gives, 2 for bad input (one message, no traceback),
+        130 when interrupted.
     """
     parsed = _parser(name, program).parse_args(arguments)
     from cascadekit.errors import InputError
 
     try:
-        import_module(f"cascadekit.commands.{COMMANDS[name]}").run(parsed)
+        status = import_module(f"cascadekit.commands.{COMMANDS[name]}").run(parsed)
     except InputError as error:
         print(f"error: {_plain(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    return 0
+    return status or 0
 
 
 def _plain(message: str) -> str:
