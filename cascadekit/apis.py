@@ -31,6 +31,7 @@ from cascadekit.inference import draw_example as draw_example
 from cascadekit.inference import image_files as image_files
 from cascadekit.inference import predict as predict
 from cascadekit.inference import read_picture as read_picture
+from cascadekit.progress import quiet_in_notebook
 from cascadekit.proposal_files import dump_proposals as dump_proposals
 from cascadekit.proposal_files import split_loader
 from cascadekit.registry import MODELS, SCOPE
@@ -230,7 +231,8 @@ def open_loader(config: Config, split: str = "test") -> DataLoader:
     Raises:
         InputError: the config has no such data set, or it cannot be read.
     """
-    with DefaultScope.overwrite_default_scope(config.get("default_scope") or SCOPE):
+    scope = DefaultScope.overwrite_default_scope(config.get("default_scope") or SCOPE)
+    with scope, quiet_in_notebook():
         loader: DataLoader = Runner.build_dataloader(split_loader(config, split))
     return loader
 

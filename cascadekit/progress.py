@@ -6,9 +6,12 @@ is executed without a browser, and which would be stored as noise.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
+from mmengine.logging import MMLogger
 from rich import progress
 from rich.console import Console
 
@@ -41,3 +44,21 @@ def track(
         yield from items
         return
     yield from progress.track(items, description, total)
+
+
+@contextmanager
+def quiet_in_notebook() -> Iterator[None]:
+    """Keep the log's information out of a notebook, where paths of one machine would be stored.
+
+    Warnings and errors are shown. Outside of notebooks this does nothing.
+    """
+    if not in_notebook():
+        yield
+        return
+    logger = MMLogger.get_current_instance()
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

@@ -25,3 +25,19 @@ def test_a_bar_outside_of_notebooks_and_none_inside(capsys, monkeypatch):
     monkeypatch.setattr(progress, "in_notebook", lambda: True)
     assert list(progress.track([1, 2], "Trying")) == [1, 2]
     assert capsys.readouterr().out == ""
+
+
+def test_a_notebook_is_spared_what_the_log_tells(capsys, monkeypatch):
+    from mmengine.logging import print_log
+
+    def told():
+        with progress.quiet_in_notebook():
+            print_log("picture at /home/somebody", logger="current")
+            print_log("but an error", logger="current", level=40)
+        print_log("and what comes after", logger="current")
+        return capsys.readouterr().out
+
+    assert "picture at" in told()
+    monkeypatch.setattr(progress, "in_notebook", lambda: True)
+    text = told()
+    assert "picture at" not in text and "an error" in text and "what comes after" in text
