@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from cascadekit.errors import InputError
-from cascadekit.evaluation.coco_ap import SIZES, THRESHOLDS, coco_evaluator
+from cascadekit.evaluation.coco_ap import SIZES, THRESHOLDS, CocoEvaluator, coco_evaluator
 from cascadekit.evaluation.coco_records import GroundTruth, Result
 
 # The columns of every array of APs here: the mean over thresholds, then each threshold.
@@ -301,12 +301,15 @@ def match_detections(
     area = 0 if size is None else 1 + SIZES.index(size)
     params.areaRng, params.areaRngLbl = [params.areaRng[area]], [params.areaRngLbl[area]]
     evaluator.match()
-    images = len(params.imgIds)
-    classes = [
-        _of_class(evaluator.evalImgs[k * images : (k + 1) * images])
-        for k in range(len(params.catIds))
-    ]
-    return Matches(images, tuple(classes), np.asarray(params.recThrs))
+    return join_matches(evaluator)
+
+
+def join_matches(evaluator: CocoEvaluator, area: int = 0) -> Matches:
+    """What an evaluator has matched, class by class; `area` is a row of its `params.areaRng`."""
+    images, areas = len(evaluator.params.imgIds), len(evaluator.params.areaRng)
+    starts = [(k * areas + area) * images for k in range(len(evaluator.params.catIds))]
+    classes = [_of_class(evaluator.evalImgs[start : start + images]) for start in starts]
+    return Matches(images, tuple(classes), np.asarray(evaluator.params.recThrs))
 
 
 def _of_class(entries: Sequence[Mapping[str, Any] | None]) -> ClassMatches:

@@ -204,11 +204,9 @@ def test_sample_without_records_is_named():
 
 def test_back_ends_report_the_same():
     """Any back end that is here; a wrong name is refused at once."""
-    near = pytest.approx(evaluate(two_samples(), iou_types=["bbox"]), nan_ok=True)
+    own = pytest.approx(evaluate(two_samples(), iou_types=["bbox"]), nan_ok=True)
     for backend in BACKENDS:
         if find_spec(backend) is not None:
-            assert evaluate(two_samples(), iou_types=["bbox"], backend=backend) == pytest.approx(
-                own
-            )
+            assert evaluate(two_samples(), iou_types=["bbox"], backend=backend) == own
     with pytest.raises(InputError, match="backend must be one of"):
         CocoMetric(backend="cpp")
