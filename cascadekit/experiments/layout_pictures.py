@@ -10,11 +10,14 @@ from typing import Any
 import cv2
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from cascadekit.errors import InputError
 from cascadekit.experiments.experiment import Experiment
 from cascadekit.experiments.layout_curves import Drawing
+from cascadekit.experiments.measured_pictures import some_pictures
 from cascadekit.experiments.readout import View
+from cascadekit.quality.records import Recording
 from cascadekit.visualization.canvas import (
     QUIET,
     add_labels,
@@ -50,6 +53,22 @@ def pictures(experiment: Experiment, view: View) -> list[Drawing]:
             drawings.append(_grid(f"{name}_pictures", data, by_row, pixels))
             drawings += _rising(f"{name}_quality", data, by_row, pixels)
     return drawings
+
+
+def detection_grid(recordings: Mapping[str, Recording]) -> Figure:
+    """The same pictures through several detectors, as Figure 1 has them.
+
+    Args:
+        recordings: name of a detector -> what it did; all on the same images. At least one.
+
+    Returns:
+        A row per detector, and a column for each of the first four pictures with one to six
+        objects. Boxes have a score of 0.3 or more and the colour of their IoU with the truth.
+    """
+    by_row = {name: some_pictures(recording) for name, recording in recordings.items()}
+    columns = next(iter(by_row.values()))
+    pixels = {place: from_jpeg(each["jpeg"]) for place, each in enumerate(columns)}
+    return _grid("detections", "", by_row, pixels).figure
 
 
 def _pixels(experiment: Experiment, view: View, data: str) -> dict[int, np.ndarray]:

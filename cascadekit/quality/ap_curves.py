@@ -204,6 +204,7 @@ def plot_ap_curves(
     title: str = "AP by IoU threshold",
     dashed: Collection[str] = (),
     banded: Collection[str] | None = None,
+    colors: Sequence[str] = LINE_COLORS,
 ) -> Figure:
     """Figure 2c: AP in percent by threshold, with bands; the legend gives each mean AP.
 
@@ -213,12 +214,14 @@ def plot_ap_curves(
         dashed: names of curves to dash, as those with other proposals in Figure 7a.
         banded: names of curves whose bands are shaded; None: all. Bands that overlap do not mean
             that curves are alike: see `ApCurve.gain`.
+        colors: of the curves in their order, and again from the first; e.g. one for each detector
+            where a second set of curves is dashed.
 
     Returns:
         The figure.
     """
     figure, (axes,) = new_plots([title], "IoU threshold", "AP (%)", (520, 420))
-    for curve, color in zip(result.curves, cycle(LINE_COLORS), strict=False):
+    for curve, color in zip(result.curves, cycle(colors), strict=False):
         label = f"{curve.name} ({percent(curve.ap['AP'])})"
         band = banded is None or curve.name in banded
         draw_curve(axes, curve, label, color, curve.name in dashed, band)

@@ -63,7 +63,7 @@ def record_stages(
     head = _roi_head(detector)
     images: list[ImageRecord] = []
     with _analysing(detector, all_heads):
-        for batch in _batches(loader, limit, description):
+        for batch in batches(loader, limit, description):
             data = detector.data_preprocessor(batch, False)
             samples = data["data_samples"]
             infos = image_infos(samples)
@@ -75,7 +75,7 @@ def record_stages(
                 recorded = tuple(_stages_of(stages, b, info))
                 images.append(ImageRecord(info, truth_of(sample, info), recorded, found))
     return Recording(
-        classes=_classes(detector, loader),
+        classes=classes_of(detector, loader),
         stage_ious=tuple(float(assigner.pos_iou) for assigner in head.assigner),
         images=tuple(images if limit is None else images[:limit]),
         final=head.test_stages,
@@ -113,7 +113,7 @@ def record_samples(
     parts: list[list[StageSamples]] = []
     seen = 0
     with _proposing_as_in_training(detector):
-        for batch in _batches(loader, limit, description):
+        for batch in batches(loader, limit, description):
             data = detector.data_preprocessor(batch, False)
             generator = torch.Generator(data["inputs"].device).manual_seed(seed + seen)
             _, stages = detector.run_stages(
@@ -122,7 +122,7 @@ def record_samples(
             seen += len(data["data_samples"])
             parts.append([_samples_of(stage, head) for stage in stages])
     joined = tuple(_join(stage) for stage in zip(*parts, strict=True))
-    return SampleRecording(joined, seen, _classes(detector, loader))
+    return SampleRecording(joined, seen, classes_of(detector, loader))
 
 
 def _roi_head(detector: nn.Module) -> Any:
@@ -164,8 +164,17 @@ def _proposing_as_in_training(detector: nn.Module) -> Iterator[None]:
         detector.train(before)
 
 
-def _batches(loader: Any, limit: int | None, description: str) -> Iterator[Any]:
-    """The batches of a loader with a progress bar; at least `limit` images in all."""
+def batches(loader: Any, limit: int | None, description: str) -> Iterator[Any]:
+    """The batches of a loader with a progress bar, as many as hold `limit` images or just more.
+
+    Args:
+        loader: of batches of `batch_size` images.
+        limit: images; None: all.
+        description: of the bar.
+
+    Yields:
+        Any: each batch.
+    """
     size = getattr(loader, "batch_size", 1) or 1
     total = len(loader) if isinstance(loader, Sized) else None
     if limit is not None:
@@ -175,7 +184,19 @@ def _batches(loader: Any, limit: int | None, description: str) -> Iterator[Any]:
     yield from track(loader, description=description, total=total)
 
 
-def _classes(detector: nn.Module, loader: Any) -> tuple[str, ...]:
+def classes_of(detector: nn.Module, loader: Any) -> tuple[str, ...]:
+    """Names of the classes: the detector's own, else the data set's.
+
+    Args:
+        detector: may have `classes`.
+        loader: of a data set that may have them in its `metainfo`.
+
+    Returns:
+        K names.
+
+    Raises:
+        InputError: neither has any.
+    """
     names = getattr(detector, "classes", None)
     if names is None:
         names = getattr(getattr(loader, "dataset", None), "metainfo", {}).get("classes")

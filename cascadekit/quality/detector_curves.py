@@ -237,7 +237,7 @@ def histogram_family(results: Mapping[str, IoUHistograms]) -> CurveFamily:
         tuple(curves),
         _order([curve.stage for curve in curves]),
         kind="steps",
-        legend="upper right",
+        legend="best",
         note="In the table: the share of samples at or above the IoU. Copies of ground truth are "
         "left out.",
     )

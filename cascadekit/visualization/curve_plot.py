@@ -14,6 +14,8 @@ from cascadekit.visualization.curve_families import CurveFamily, QualityCurve
 from cascadekit.visualization.plots import LINE_COLORS, add_legend, stage_color, style_axes
 
 DASHES: tuple[object, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 4)))
+ENSEMBLE_COLORS = ("#0072B2", "#E8601C", "#6e7781")  # none is a stage's
+MOST_BANDS = 4  # bands of more curves hide each other
 MARGINS = (76, 24, 44, 60)  # left, right, top, bottom, figure pixels
 
 
@@ -92,7 +94,7 @@ class CurvePlot:
                 )
                 stairs.set_linestyle(dash)
             return
-        if curve.low is not None and curve.high is not None:
+        if curve.low is not None and curve.high is not None and len(beside) <= MOST_BANDS:
             self.axes.fill_between(
                 curve.x, curve.low, curve.high, color=color, alpha=0.13, linewidth=0
             )
@@ -122,7 +124,7 @@ def _color_of_stage(stage: str, place: int) -> str:
     head, _, number = stage.rpartition(" ")
     if head == "stage" and number.isdigit():
         return stage_color(int(number) - 1)
-    return INK if place == 0 else LINE_COLORS[place % len(LINE_COLORS)]
+    return INK if place == 0 else ENSEMBLE_COLORS[place % len(ENSEMBLE_COLORS)]
 
 
 def _label(curve: QualityCurve, beside: Sequence[QualityCurve]) -> str:

@@ -2,13 +2,19 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
 from cascadekit.errors import InputError
 from cascadekit.experiments.experiment import load_experiments
 from cascadekit.experiments.layout_curves import ap_curves, line_looks, localisation, over_seeds
-from cascadekit.experiments.layout_pictures import from_jpeg, pictures, shifted
+from cascadekit.experiments.layout_pictures import (
+    detection_grid,
+    from_jpeg,
+    pictures,
+    shifted,
+)
 from cascadekit.experiments.layout_plots import gains, matrix
 from cascadekit.experiments.layout_samples import histograms, spread, uncut_table
 from cascadekit.experiments.layouts import FIGURES, lay_out
@@ -16,6 +22,7 @@ from cascadekit.experiments.readout import View
 from cascadekit.experiments.results import Result, Results
 from cascadekit.structures.boxes import iou
 from tests.experiments.made_up import AP, SHARES, joined, jpeg, scores, suite
+from tests.quality import makers
 from tests.quality.makers import boxes_of
 
 EXPERIMENTS = load_experiments()
@@ -227,3 +234,19 @@ def test_a_part_of_the_arms():
     assert not page.empty
     assert page.missing == ("iterative: scores on shapes", "integral: scores on shapes")
     assert AP["u05"] == pytest.approx(float(page.tables[1].rows[0][1].split()[0]), abs=2)
+
+
+def test_recordings_as_a_grid(tmp_path):
+    """Two detectors on two pictures, of which one has no object and is not shown."""
+    file = str(tmp_path / "0.png")
+    cv2.imwrite(file, np.full((40, 80, 3), 90, np.uint8))
+    truths = (makers.truth([[0, 0, 10, 10]]), makers.truth())
+
+    def recording(found):
+        images = [makers.image(t, (), {"1": found}, (40, 80)) for t in truths]
+        return makers.recording([replace(i, info=replace(i.info, path=file)) for i in images])
+
+    given = {"tight": makers.found([[0, 0, 10, 9]]), "none": makers.found()}
+    figure = detection_grid({name: recording(found) for name, found in given.items()})
+    assert [axis.get_label() for axis in figure.axes] == ["tight, 0", "none, 0"]
+    assert [texts(axis) for axis in figure.axes] == [["0.90"], []]
