@@ -6,6 +6,7 @@ import importlib.util
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from mmengine.logging import print_log
@@ -114,7 +115,9 @@ def _stopped(runner: Any) -> TrainingInterrupted:
     saved = save_interrupted(runner)
     if saved is None:
         return TrainingInterrupted("before the first iteration was done; nothing to save")
+    folder = runner.cfg.get("work_dir", runner.work_dir)  # as it was given, perhaps relative
     return TrainingInterrupted(
-        f"{runner.iter} of {runner.max_iters} iterations are done and saved in {saved}. Go on with "
-        f"cascadekit.train(config, {str(runner.work_dir)!r}, resume=True)"
+        f"{runner.iter} of {runner.max_iters} iterations are done and saved in "
+        f"{Path(folder) / Path(saved).name}. Go on with "
+        f"cascadekit.train(config, {str(folder)!r}, resume=True)"
     )

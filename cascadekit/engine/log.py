@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from contextvars import ContextVar
 from datetime import timedelta
 from functools import partial
@@ -86,6 +87,11 @@ class DetectionRunner(Runner):
         loader = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
         loader.worker_init_fn = partial(start_worker, loader.worker_init_fn)
         return loader
+
+    def load_or_resume(self) -> None:
+        """Take up weights or a run; the log says which, mmengine's reader need not print it too."""
+        with redirect_stdout(io.StringIO()):
+            super().load_or_resume()
 
     def build_logger(
         self, log_level: int | str = "INFO", log_file: str | None = None
