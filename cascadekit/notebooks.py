@@ -7,8 +7,10 @@ machine writes the same file but for numbers that differ.
 
 from __future__ import annotations
 
+import base64
 import copy
 import hashlib
+import io
 import json
 import os
 import time
@@ -22,6 +24,8 @@ BUDGETS = ("reader", "smoke")
 KERNEL = "python3"
 HASH = "code_sha256"  # key in a notebook's metadata
 WIDGETS = "application/vnd.jupyter.widget-state+json"
+# Pictures above this size are stored with 256 colours: grain makes them several times as large.
+LARGE_PICTURE = 60_000  # bytes
 # Seconds a cell may take: a reader's may train, one that hangs in a test should cost little.
 TIMEOUTS = {"reader": 3600, "smoke": 120}
 
@@ -139,7 +143,14 @@ def execute(notebook: Any, folder: str | os.PathLike[str], timeout: float) -> An
 
 
 def stable(notebook: Any) -> Any:
-    """A copy without what differs from run to run: ids of widgets and versions of Python."""
+    """A copy fit to be stored: without what differs from run to run, and with small pictures.
+
+    Args:
+        notebook: executed.
+
+    Returns:
+        The copy, with ids of widgets by number, without versions of Python and lines of progress.
+    """
     text = json.dumps(notebook)
     state = notebook.metadata.get("widgets", {}).get(WIDGETS, {}).get("state", {})
     for number, model in enumerate(state):
@@ -149,7 +160,22 @@ def stable(notebook: Any) -> Any:
     for cell in changed.cells:
         if cell.cell_type == "code":
             cell.outputs = _joined(cell.outputs)
+            for output in cell.outputs:
+                if "image/png" in output.get("data", {}):
+                    output.data["image/png"] = _small(output.data["image/png"])
     return changed
+
+
+def _small(encoded: str) -> str:
+    """A PNG in base64, as it is or, if it is large, with a palette of its own 256 colours."""
+    from PIL import Image  # comes with matplotlib
+
+    if len(encoded) * 3 / 4 <= LARGE_PICTURE:
+        return encoded
+    picture = Image.open(io.BytesIO(base64.b64decode(encoded))).convert("RGB")
+    stream = io.BytesIO()
+    picture.quantize(256, dither=Image.Dither.NONE).save(stream, "png", optimize=True)
+    return base64.b64encode(stream.getvalue()).decode()
 
 
 def _joined(outputs: Sequence[Any]) -> list[Any]:

@@ -1,10 +1,13 @@
 """The notebooks: in step with their sources, fit to be read, and running (marker `notebook`)."""
 
 import ast
+import base64
 import json
 import re
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from cascadekit.errors import InputError
@@ -291,6 +294,24 @@ def test_pieces_of_a_stream_are_joined(good):
     notebook.cells[1].outputs = nbformat.from_dict([*pieces, PICTURE, pieces[0]])
     texts = [output.get("text") for output in notebooks.stable(notebook).cells[1].outputs]
     assert texts == ["ab\n", None, "a"]
+
+
+def test_large_pictures_are_stored_with_fewer_colours(good):
+    noise = np.random.default_rng(0).integers(90, 166, (200, 300, 3), np.uint8)
+    plain = np.full((200, 300, 3), 200, np.uint8)
+    notebook = notebooks.read_source(good)
+    for pixels in (noise, plain):
+        data = {"image/png": base64.b64encode(cv2.imencode(".png", pixels)[1]).decode()}
+        notebook.cells[1].outputs = nbformat.from_dict([{**PICTURE, "data": data}])
+        (output,) = notebooks.stable(notebook).cells[1].outputs
+        stored = base64.b64decode(output.data["image/png"])
+        shown = cv2.imdecode(np.frombuffer(stored, np.uint8), cv2.IMREAD_COLOR)
+        assert shown.shape == pixels.shape
+        assert (
+            np.abs(shown.astype(int) - pixels).mean() < 12
+        )  # noise of 76 levels is the worst case
+        assert len(stored) < 0.5 * pixels.size
+    assert output.data == data  # a small one stays as it is
 
 
 @pytest.mark.notebook
