@@ -99,13 +99,14 @@ def paint_stage(
     boxes = boxes_at(story, stage)
     for row in reversed(list(rows)):
         if row != picked:
-            _outline(canvas, boxes[row], story.colors[row], under.scale, 1, picked is None)
-    if story.truths is not None:
-        known = [story.reference[row].tolist() for row in rows if story.known[row]]
-        for box in known:
-            _dashes(canvas, box, under.scale)
+            _outline(canvas, boxes[row], story.colors[row], under.scale, 2, picked is None)
     if picked is not None:
         _outline(canvas, boxes[picked], story.colors[picked], under.scale, 3, True)
+    if story.truths is not None:
+        for row in rows if picked is None else [picked]:
+            if story.known[row]:
+                _dashes(canvas, story.reference[row].tolist(), under.scale)
+    if picked is not None:
         _label(canvas, boxes[picked], story.names[picked], story.colors[picked], under.scale)
     ok, encoded = cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     assert ok

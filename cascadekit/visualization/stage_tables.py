@@ -6,11 +6,12 @@ import html
 import math
 
 from cascadekit.structures.boxes import iou_aligned
-from cascadekit.visualization.canvas import INK, QUIET
+from cascadekit.visualization.canvas import INK
 from cascadekit.visualization.raster import boxes_at
 from cascadekit.visualization.story import Story
 
-CELL = "padding:2px 6px;text-align:right;white-space:nowrap;border-bottom:1px solid #d8dee4"
+# Colours are the page's own where nothing is said, so that both light and dark themes can be read.
+CELL = "padding:2px 6px;text-align:right;white-space:nowrap;border-bottom:1px solid #8886"
 
 
 def stage_names(story: Story) -> list[str]:
@@ -33,14 +34,14 @@ def object_table(story: Story, row: int, stage: int | None) -> str:
     head = ("", "x1", "y1", "x2", "y2", "shift px", against, "scores")
     lines = []
     for k, name in enumerate(stage_names(story)):
-        style = " style='background:#fff3c4;font-weight:600'" if k == stage else ""
+        style = f" style='background:#fff3c4;color:{INK};font-weight:600'" if k == stage else ""
         cells = [name, *_numbers(story, row, k), _scores(story, row, k)]
         lines.append(
             f"<tr{style}>" + "".join(f"<td style='{CELL}'>{html.escape(c)}</td>" for c in cells)
         )
     heads = "".join(f"<th style='{CELL}'>{html.escape(name)}</th>" for name in head)
     return (
-        f"<table style='border-collapse:collapse;font:12px sans-serif;color:{INK}'>"
+        "<table style='border-collapse:collapse;font:12px sans-serif;color:inherit'>"
         f"<thead><tr>{heads}</tr></thead><tbody>{'</tr>'.join(lines)}</tr></tbody></table>"
     )
 
@@ -81,7 +82,7 @@ def _scores(story: Story, row: int, stage: int, most: int = 2) -> str:
     )
 
 
-def iou_plot(story: Story, row: int, stage: int | None, width: int = 260, height: int = 110) -> str:
+def iou_plot(story: Story, row: int, stage: int | None, width: int = 260, height: int = 124) -> str:
     """IoU of one object by stage as a small SVG picture.
 
     Args:
@@ -97,27 +98,29 @@ def iou_plot(story: Story, row: int, stage: int | None, width: int = 260, height
     names = stage_names(story)
     values = [iou_at(story, row, k) for k in range(len(names))]
     if math.isnan(values[0]):
-        return f"<span style='color:{QUIET};font:12px sans-serif'>no ground truth matches</span>"
-    left, top, bottom = 30, 8, height - 20
+        return "<span style='font:12px sans-serif'>no ground truth matches</span>"
+    left, top, bottom = 30, 22, height - 20
     step = (width - left - 20) / (len(names) - 1)
     points = [(left + 8 + k * step, bottom - v * (bottom - top)) for k, v in enumerate(values)]
-    parts = [
-        f"<line x1='{left}' x2='{width}' y1='{y:.1f}' y2='{y:.1f}' stroke='#d8dee4'/>"
+    title = "IoU" if story.truths is not None else "IoU with final"
+    parts = [f"<text x='{left - 4}' y='11'>{title} by stage</text>"]
+    parts += [
+        f"<line x1='{left}' x2='{width}' y1='{y:.1f}' y2='{y:.1f}' stroke='#8886'/>"
         f"<text x='{left - 4}' y='{y + 4:.1f}' text-anchor='end'>{level:g}</text>"
         for level in (0, 0.5, 1)
         for y in [bottom - level * (bottom - top)]
     ]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    parts.append(f"<polyline points='{path}' fill='none' stroke='{INK}' stroke-width='2'/>")
+    parts.append(f"<polyline points='{path}' fill='none' stroke='currentColor' stroke-width='2'/>")
     for k, (x, y) in enumerate(points):
         fill = story.colors[row] if k == stage else "white"
         parts.append(
-            f"<circle cx='{x:.1f}' cy='{y:.1f}' r='5' fill='{fill}' stroke='{INK}'/>"
+            f"<circle cx='{x:.1f}' cy='{y:.1f}' r='5' fill='{fill}' stroke='currentColor'/>"
             f"<text x='{x:.1f}' y='{height - 5}' text-anchor='middle'>{_short(names[k])}</text>"
         )
     return (
         f"<svg width='{width}' height='{height}' font-family='sans-serif' font-size='11' "
-        f"fill='{QUIET}'>{''.join(parts)}</svg>"
+        f"fill='currentColor'>{''.join(parts)}</svg>"
     )
 
 

@@ -22,7 +22,10 @@ from cascadekit.visualization.story import tell_story
 
 LEAST_SCORE = 0.05  # where the threshold's slider begins
 MOST_OBJECTS = 30  # more cannot be told apart, and each is painted at each stage
-EVERYTHING = "all objects"
+EVERYTHING = "- all objects -"
+# JupyterLab takes the arrow keys from a list, but not these.
+KEYS = "type an object's number to pick it, or - for all"
+TABLE_WIDTH = 480  # of the picked object's table, screen pixels
 
 
 class StageViewer(widgets.VBox):  # type: ignore[misc]
@@ -57,10 +60,13 @@ class StageViewer(widgets.VBox):  # type: ignore[misc]
         self.story = tell_story(prediction, targets, self.names, LEAST_SCORE, MOST_OBJECTS)
         self._plain = backdrop(image, width)
         last = len(self.story.boxes)
+        # These widths fit a notebook's column, and nothing moves when a value gets longer.
         self.stage = widgets.IntSlider(
-            value=0, min=0, max=last, description="stage", readout=False, continuous_update=True
+            value=0, min=0, max=last, description="stage", readout=False, **_narrow(230)
         )
-        self.stage_name = widgets.HTML()
+        self.stage_name = widgets.HTML(
+            layout=widgets.Layout(width="90px", margin="2px 2px 2px 8px")
+        )
         self.threshold = widgets.FloatSlider(
             value=max(score_threshold, LEAST_SCORE),
             min=LEAST_SCORE,
@@ -68,9 +74,11 @@ class StageViewer(widgets.VBox):  # type: ignore[misc]
             step=0.05,
             description="score ≥",
             continuous_update=False,
+            **_narrow(210),
         )
-        self.object = widgets.Dropdown(description="object")
-        self.pages = [widgets.Image(format="jpeg") for _ in range(last + 1)]
+        self.object = widgets.Dropdown(description="object", tooltip=KEYS, **_narrow(240))
+        fitting = widgets.Layout(max_width="100%", height="auto")
+        self.pages = [widgets.Image(format="jpeg", layout=fitting) for _ in range(last + 1)]
         self.picture = _stack(self.pages)
         self.table = widgets.HTML()
         self.plot = widgets.HTML()
@@ -79,18 +87,26 @@ class StageViewer(widgets.VBox):  # type: ignore[misc]
         self.object.observe(self._repaint, "value")
         self.stage.observe(self._show_stage, "value")
         self._choose_objects()
-        beside = widgets.VBox([self.table, self.plot])
-        super().__init__(
-            [
-                widgets.HBox([self.stage, self.stage_name, self.object, self.threshold]),
-                widgets.HBox([self.picture, beside], layout=widgets.Layout(flex_flow="row wrap")),
-            ]
-        )
+        controls = widgets.HBox([self.stage, self.stage_name, self.object, self.threshold])
+        # Table and plot stand right of the picture where there is room, else below it in one row.
+        beside = widgets.HBox([self.table, self.plot])
+        view = widgets.HBox([self.picture, beside])
+        for box in (controls, beside, view):
+            box.layout.flex_flow = "row wrap"
+        beside.layout.flex = f"1 1 {TABLE_WIDTH}px"
+        super().__init__([controls, view])
+        self.add_class("cascadekit-viewer")
+        self.picture.add_class("cascadekit-picture")
+        self.table.add_class("cascadekit-table")
 
     def _link_pages(self) -> None:
-        """The slider turns the pages in the kernel, and in the browser without it."""
-        widgets.link((self.stage, "value"), (self.picture, "selected_index"))
-        widgets.jslink((self.stage, "value"), (self.picture, "selected_index"))
+        """The slider turns the pages in the browser, and in the kernel for where that is broken.
+
+        One way only: a slow kernel reports pages that were left long ago, and they must not move
+        the slider back.
+        """
+        widgets.jsdlink((self.stage, "value"), (self.picture, "selected_index"))
+        widgets.dlink((self.stage, "value"), (self.picture, "selected_index"))
 
     def _rows(self) -> list[int]:
         """Objects that reach the score, best first."""
@@ -175,6 +191,12 @@ class StageViewer(widgets.VBox):  # type: ignore[misc]
         data, *rest = bundle if isinstance(bundle, tuple) else (bundle,)
         data = {**data, "image/png": base64.b64encode(self.to_png()).decode()}
         return (data, *rest) if rest else data
+
+
+def _narrow(width: int) -> dict[str, Any]:
+    """Arguments of a control `width` screen pixels wide, with no space before its name."""
+    layout = widgets.Layout(width=f"{width}px")
+    return {"layout": layout, "style": {"description_width": "initial"}}
 
 
 def _numbered(prediction: Prediction) -> tuple[str, ...]:

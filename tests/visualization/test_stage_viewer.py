@@ -75,7 +75,7 @@ def test_the_stressed_line_follows_the_slider():
 def test_the_score_hides_objects_and_keeps_the_choice():
     view = viewer()
     assert [text for text, _ in view.object.options] == [
-        "all objects",
+        "- all objects -",
         "1: cat 0.90",
         "2: dog 0.60",
     ]
