@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Jupyter does not start for root (as in a container) unless told so.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help demo notebooks lab test test-slow test-notebooks parity mmcv-ops lint types clean
+.PHONY: help demo notebooks lab test test-slow test-notebooks e2e docs parity mmcv-ops lint types clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -34,6 +34,19 @@ test-slow: $(READY)  ## the tests that train
 
 test-notebooks: $(READY)  ## execute every notebook on little data
 	$(BIN)/python -m pytest -m notebook
+
+e2e: $(READY)  ## use the notebooks in JupyterLab with a real browser; installs chromium if root
+	$(BIN)/python -m pip install -q -e ".[e2e]"
+	@test -n "$$CASCADEKIT_CHROMIUM" || command -v chromium > /dev/null || \
+	  { test "$$(id -u)" = 0 && command -v apt-get > /dev/null && apt-get -qq update && \
+	    DEBIAN_FRONTEND=noninteractive apt-get -qqy install --no-install-recommends chromium; } || \
+	  { echo "chromium is missing: install it (Debian: apt-get install chromium), or set" \
+	    "CASCADEKIT_CHROMIUM to a Chrome or Chromium program" >&2; exit 1; }
+	CASCADEKIT_REQUIRE_E2E=1 $(BIN)/python -m pytest -m e2e tests/e2e
+
+docs: $(READY)  ## build the documentation site into build/site
+	$(BIN)/python -m pip install -q -e ".[docs]"
+	$(BIN)/python -m mkdocs build --strict --quiet
 
 mmcv-ops: $(READY)  ## compile mmcv's operators for the installed torch (once, about 15 minutes)
 	$(BIN)/python tools/build_mmcv_ops.py
