@@ -341,8 +341,11 @@ def evaluate(
     state, classes = _open_trained(config, checkpoint)
     choose_data(config, val_data=data, val_images=images, classes=classes)
     config.work_dir = str(work_dir)
-    config.test_evaluator.outfile_prefix = str(Path(work_dir) / "results")
-    config.test_evaluator.stage_table = stage_table = stage_table and not tta
+    stage_table = stage_table and not tta
+    own = config.test_evaluator  # one metric or several
+    for metric in own if isinstance(own, list) else [own]:
+        metric.outfile_prefix = str(Path(work_dir) / "results")
+        metric.stage_table = stage_table
     _keep_test(config)
     if tta:
         choose_tta(config)

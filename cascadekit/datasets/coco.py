@@ -137,6 +137,8 @@ def _read_images(images: list[Any], image_dir: str, ann_file: str) -> dict[Any, 
             "width": int(width),
             "instances": [],
         }
+        if isinstance(image.get("devkit"), dict):  # of `coco_writer`
+            records[number]["devkit"] = image["devkit"]
     return records
 
 

@@ -29,7 +29,8 @@ def coco_dict(dataset: BaseDataset, image_root: str) -> dict[str, Any]:
         `images`, `annotations`, `categories`. Pictures keep whole-number ids; others get 1, 2, ...
         and have theirs as `name`. Annotations have `ignore` beside `iscrowd`, and what a format
         knows more of an object (`truncated`, `visible_ratio`, ...) under its own name; other
-        readers skip it. A region that several classes ignore is there once for each.
+        readers skip it. A region that several classes ignore is there once for each. An image has
+        the rows of its benchmark's own format as `devkit`, for that benchmark's evaluation.
 
     Raises:
         InputError: a picture is not below `image_root`.
@@ -54,7 +55,10 @@ def _image(record: Record, number: int, root: str) -> dict[str, Any]:
     if name.startswith("../"):
         raise InputError(f"{record['img_path']} is not below {root}, the folder of all pictures")
     image = {"id": number, "file_name": name, "width": record["width"], "height": record["height"]}
-    return image if record["img_id"] == number else {**image, "name": record["img_id"]}
+    if record["img_id"] != number:
+        image["name"] = record["img_id"]
+    # All rows as annotated: instances are cut at the border, and some rows are none.
+    return {**image, "devkit": record["devkit"]} if "devkit" in record else image
 
 
 def _annotation(instance: Mapping[str, Any], category: int) -> dict[str, Any]:

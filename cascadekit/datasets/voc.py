@@ -37,6 +37,51 @@ def read_voc_classes(image_dir: Paths, ann_dir: Paths | None = None) -> tuple[st
 
 
 @dataclass(frozen=True)
+class VocRows:
+    """All objects of one xml file as written, those without area too.
+
+    Attributes:
+        names: N class names.
+        boxes: N times xmin, ymin, xmax, ymax.
+        difficult: N times whether it is marked.
+    """
+
+    names: list[str]
+    boxes: list[list[float]]
+    difficult: list[bool]
+
+
+def read_voc_rows(file: str | os.PathLike[str]) -> VocRows:
+    """Read the objects of one xml file, without its picture.
+
+    Args:
+        file: of PASCAL VOC's format.
+
+    Returns:
+        The rows in the order of the file; may be empty.
+
+    Raises:
+        InputError: it is not xml, or an object lacks its name or a number.
+    """
+    path = Path(file)
+    return _rows(_parse(path), path)
+
+
+def _rows(root: ElementTree.Element, file: Path) -> VocRows:
+    items = list(root.iter("object"))
+    names = [_text(item, "name", file) for item in items]
+    boxes = [_corners(item, name, file) for item, name in zip(items, names, strict=True)]
+    return VocRows(names, boxes, [_is_difficult(item) for item in items])
+
+
+def _corners(item: ElementTree.Element, name: str, file: Path) -> list[float]:
+    bndbox = item.find("bndbox")
+    if bndbox is None:
+        raise InputError(f"{file}: object {name!r} has no <bndbox>")
+    return [_number(bndbox, tag, file) for tag in ("xmin", "ymin", "xmax", "ymax")]
+
+
+@dataclass(frozen=True)
 class _Place:
     """Where one part of a data set lies: folders of pictures, xml and masks, and its split file."""
 
@@ -182,7 +227,8 @@ class VOCDataset(PictureDataset):
     xmax <= xmin or ymax <= ymin are dropped and counted in one line of the log. The `img_id` of a
     picture is the stem of its xml. A size that is missing, not whole or 0 x 0 is read from the
     picture. With `mask_dir`, the k-th object of an xml has the pixels of value k as its mask, or
-    none where they lie outside its box; its box and area stay those of the xml.
+    none where they lie outside its box; its box and area stay those of the xml. `devkit` of a
+    record has the keyword arguments of `evaluation.voc_ap.VocTruth`, with all objects of the xml.
     """
 
     def __init__(
@@ -281,11 +327,19 @@ class VOCDataset(PictureDataset):
             "height": height,
             "width": width,
             "instances": [],
+            "devkit": self._devkit(root, file),
         }
         masks = _read_masks(place, file.stem, (height, width))
         for k, item in enumerate(root.iter("object"), 1):
             self._add(record, item, masks.get(k), names, file)
         return record
+
+    def _devkit(self, root: ElementTree.Element, file: Path) -> dict[str, Any]:
+        """All rows as VOC counts pixels: from 1, the last one inside."""
+        rows = _rows(root, file)
+        shift = 0 if self.one_based else 1
+        boxes = [[x1 + shift, y1 + shift, x2, y2] for x1, y1, x2, y2 in rows.boxes]
+        return {"names": rows.names, "boxes": boxes, "difficult": rows.difficult}
 
     def _add(
         self,
@@ -297,10 +351,7 @@ class VOCDataset(PictureDataset):
     ) -> None:
         """Append an `<object>` to its record, if it is of a class that is wanted."""
         name = _text(item, "name", file)
-        bndbox = item.find("bndbox")
-        if bndbox is None:
-            raise InputError(f"{file}: object {name!r} has no <bndbox>")
-        x1, y1, x2, y2 = (_number(bndbox, t, file) for t in ("xmin", "ymin", "xmax", "ymax"))
+        x1, y1, x2, y2 = _corners(item, name, file)
         if name not in names:
             return
         if x2 <= x1 or y2 <= y1:

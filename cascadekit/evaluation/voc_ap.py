@@ -150,6 +150,15 @@ class VocScores:
             for protocol in PROTOCOLS
         }
 
+    def by_class(self) -> dict[str, float]:
+        """Flat names -> fractions: class/cat/AP50_VOC07, class/cat/AP50_VOC10, ..."""
+        return {
+            f"class/{name}/AP{100 * iou:g}_VOC{protocol}": curve.ap(protocol)
+            for name, levels in self.curves.items()
+            for iou, curve in levels.items()
+            for protocol in PROTOCOLS
+        }
+
 
 def evaluate_voc(
     truths: Sequence[VocTruth],

@@ -97,6 +97,17 @@ def test_what_a_format_knows_more_goes_along(tmp_path, capsys):
         "width": 100,
         "height": 50,
         "name": "000000",
+        "devkit": {
+            "names": ["Car", "Pedestrian", "Van", "DontCare"],
+            "boxes": [
+                [10, 10, 60, 40],
+                [70.5, 5.25, 80.5, 45.25],
+                [62, 20, 69, 30],
+                [20, 2, 30, 8],
+            ],
+            "truncated": [0, 0.3, 0, -1],
+            "occluded": [0, 1, 2, -1],
+        },
     }
     assert data["annotations"][1] == {
         "id": 2,
