@@ -12,7 +12,7 @@ import torch
 from mmengine import Config
 from torch import Tensor
 
-from cascadekit.doctor.finding import ERROR, NOTE, WARNING, Finding
+from cascadekit.doctor.finding import ERROR, NOTE, WARNING, Example, Finding, few
 from cascadekit.doctor.sampled import Sampled
 from cascadekit.models.proposals.anchors import AnchorGenerator
 from cascadekit.quality.tables import Table
@@ -158,25 +158,39 @@ def _findings(config: Config, sampled: Sampled, fit: AnchorFit, multiple: int) -
             "anchors.missed",
             ERROR if missed.mean() > 0.5 else WARNING,
             "config",
-            f"{int(missed.sum())} of {len(missed)} objects have no anchor with an IoU of {FORCED}: "
-            f"the RPN does not learn them; {said}. 90 % of the objects have sides of {low:.0f} to "
-            f"{high:.0f} pixels as the network sees them",
+            f"{int(missed.sum())} of {len(missed)} objects ({100 * missed.mean():.0f} %) have no "
+            f"anchor with an IoU of {FORCED}: the RPN does not learn them; {said}. 90 % of the "
+            f"objects have sides of {low:.0f} to {high:.0f} pixels as the network sees them",
             better or "Resize to larger pictures, or add anchors of their size and shape",
             int(missed.sum()),
+            few(_missed(sampled, missed)),
         )
     elif half < LOW:
         yield Finding("anchors.loose", WARNING, "config", said, better)
     else:
         yield Finding("anchors.recall", NOTE, "config", said)
-    if low < min(config.model.rpn_head.get("anchors", {}).get("strides", [4])):
+    cell = min((config.model.rpn_head.get("anchors") or {}).get("strides", [4]))
+    if low < cell:
         yield Finding(
             "anchors.tiny",
             WARNING,
             "config",
             f"5 % of the objects have sides below {low:.1f} pixels as the network sees them, less "
-            "than a cell of its finest map",
+            f"than a cell of its finest map ({cell})",
             "Resize to larger pictures (Resize in both pipelines)",
         )
+
+
+def _missed(sampled: Sampled, missed: np.ndarray) -> Iterator[Example]:
+    """Pictures with the objects that no anchor reaches."""
+    start = 0
+    for info, target in zip(sampled.infos, sampled.targets, strict=True):
+        own = torch.from_numpy(missed[start : start + len(target.boxes)])
+        start += len(target.boxes)
+        if own.any():
+            boxes = info.to_original(target.boxes[own]).tolist()
+            what = f"{len(boxes)} of {len(own)} objects"
+            yield Example(info.path, what, tuple((a, b, c, d) for a, b, c, d in boxes))
 
 
 def _better(config: Config, sampled: Sampled, fit: AnchorFit, multiple: int) -> str:
@@ -190,7 +204,8 @@ def _better(config: Config, sampled: Sampled, fit: AnchorFit, multiple: int) -> 
     for factor in (0.25, 0.5, 2.0):
         tries.append({"scales": sorted({*scales, *(s * factor for s in scales)})})
     tries.append({"ratios": sorted({*ratios, min(ratios) / 2, max(ratios) * 2})})
-    tries += [{**tries[1], **tries[3]}, {"scales": [s / 2 for s in scales]}]
+    every = sorted({s * factor for s in scales for factor in (0.25, 0.5, 1.0)})
+    tries += [{**tries[1], **tries[3]}, {"scales": every}, {"scales": [s / 2 for s in scales]}]
     found = []
     for change in tries:
         other = fit_anchors(TASK_UTILS.build({**anchors, **change}), sampled, multiple)

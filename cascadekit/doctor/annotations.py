@@ -6,12 +6,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 
 from cascadekit.doctor.finding import NOTE, WARNING, Example, Finding, few, plural
-from cascadekit.doctor.object_faults import OBJECT_FAULTS, Size, faults_of
+from cascadekit.doctor.object_faults import OBJECT_FAULTS, Size, faults_of, overlap
 from cascadekit.doctor.raw_set import RawObject, RawPicture, RawSet
 
 MANY_EMPTY = 0.5  # share of pictures without objects, from which on it looks like a slip
 WHOLE = 0.95  # share of the picture that a box covers, to be called the whole picture
 MANY_WHOLE = 0.25  # share of objects that are the whole picture: a classifier's data set?
+CLOSE = 0.9  # IoU from which on two boxes of one class look like one object twice
 ALIKE = 1  # pixels: boxes are the same object if they are equal when rounded to this
 
 Sizes = Mapping[str, Size]  # path -> (width, height) of the file, where it could be read
@@ -75,38 +76,86 @@ def duplicate_objects(picture: RawPicture) -> tuple[list[RawObject], list[RawObj
     for item in picture.objects:
         if item.box is None or item.region:
             continue
-        place = tuple(round(v / ALIKE) for v in item.box)
-        first = seen.setdefault(place, item)
+        first = seen.setdefault(_place(item), item)
         if first is not item:
             (same if first.label == item.label else other).append(item)
     return same, other
 
 
+def close_pairs(picture: RawPicture) -> list[tuple[RawObject, RawObject]]:
+    """Objects of one class whose boxes nearly agree, but are not equal.
+
+    Objects are sorted by their left side and compared with the next ones only: of two boxes with
+    an IoU of 0.9 the left sides differ by at most a tenth of the width.
+
+    Args:
+        picture: with any objects.
+
+    Returns:
+        The earlier and the later one of each pair.
+    """
+    found = []
+    items = [(k, o) for k, o in enumerate(picture.objects) if o.box is not None and not o.region]
+    items.sort(key=lambda one: one[1].box[0])  # type: ignore[index]
+    for place, (k, first) in enumerate(items):
+        assert first.box is not None
+        reach = first.box[0] + (1 - CLOSE) * (first.box[2] - first.box[0])
+        for j, other in items[place + 1 :]:
+            assert other.box is not None
+            if other.box[0] > reach:
+                break
+            if other.label != first.label or _place(first) == _place(other):
+                continue
+            if overlap(first.box, other.box) >= CLOSE:
+                found.append((first, other) if k < j else (other, first))
+    return found
+
+
+def _place(item: RawObject) -> tuple[int, ...]:
+    """A box in whole pixels; equal boxes are the same object."""
+    return () if item.box is None else tuple(round(v / ALIKE) for v in item.box)
+
+
 def _duplicates(own: RawSet) -> Iterator[Finding]:
-    same, other = [], []
+    same, other, close = [], [], []
     for picture in own.pictures:
         twice, double = duplicate_objects(picture)
         same += [picture.example(o, what=f"{o.label}, again") for o in twice]
         other += [picture.example(o, what=f"{o.label}, with the box of another") for o in double]
-    if same:
-        yield own.finding(
+        close += [picture.example(*pair, what=f"{pair[0].label}") for pair in close_pairs(picture)]
+    for check, examples, what, fix, repair in (
+        (
             "object.duplicate",
-            WARNING,
-            plural(len(same), "object is", "objects are") + " annotated twice (same box and class)",
-            fix="Keep one of each: in evaluation only one of the two can be found",
-            count=len(same),
-            examples=few(same),
-            repair="the later one left out",
-        )
-    if other:
-        yield own.finding(
+            same,
+            "annotated twice (same box and class)",
+            "Keep one of each: in evaluation only one of the two can be found",
+            "the later one left out",
+        ),
+        (
+            "object.nearly_duplicate",
+            close,
+            f"annotated twice, it seems (same class, IoU of {CLOSE:g} or more)",
+            "Look at them: some tools paste a copy a few pixels aside. Keep one of each",
+            "",
+        ),
+        (
             "object.two_classes",
-            WARNING,
-            plural(len(other), "box has", "boxes have") + " two classes",
-            fix="Decide for one class: a detector of exclusive classes cannot learn both",
-            count=len(other),
-            examples=few(other),
-        )
+            other,
+            "annotated with two classes (same box)",
+            "Decide for one class: a detector of exclusive classes cannot learn both",
+            "",
+        ),
+    ):
+        if examples:
+            yield own.finding(
+                check,
+                WARNING,
+                f"{plural(len(examples), 'object is', 'objects are')} {what}",
+                fix=fix,
+                count=len(examples),
+                examples=few(examples),
+                repair=repair,
+            )
 
 
 def _empty(own: RawSet) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from cascadekit.doctor.raw_set import RawSet
 from cascadekit.quality.tables import Table
 
 FEW = 20  # objects to learn a class from; below, its AP is chance
-UNEVEN = 20.0  # times as many objects of the commonest class as of the rarest
+UNEVEN = 10.0  # times as many objects of the commonest class as of the rarest
 
 
 def class_findings(config: Config, sets: Sequence[RawSet]) -> list[Finding]:
@@ -129,7 +129,7 @@ def _agreement(train: RawSet, own: RawSet) -> Iterator[Finding]:
             WARNING,
             where,
             f"{plural(len(unseen), 'class', 'classes')} with no object in {own.role}: "
-            f"{', '.join(unseen[:10])}: their AP cannot be told and does not count",
+            f"{', '.join(unseen[:10])}. Their AP cannot be told",
             "Split anew, so that every class is in both",
             len(unseen),
         )

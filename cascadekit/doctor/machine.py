@@ -143,6 +143,10 @@ def _memory(config: Config, sampled: Sampled, device: str | None) -> Iterator[Fi
     except InputError as error:
         yield Finding("model.refused", ERROR, "config", f"the model cannot be built: {error}")
         return
+    except (RuntimeError, TypeError, ValueError) as error:  # a part that needs real numbers
+        text = f"the memory of a training step cannot be estimated: {error}"
+        yield Finding("machine.memory", NOTE, "machine", text)
+        return
     if estimate is None:
         return
     name, free = _free(device)

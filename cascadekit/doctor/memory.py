@@ -78,7 +78,8 @@ def estimate_memory(config: Config, sampled: Sampled) -> MemoryEstimate | None:
         rois = 0
     parameters = sum(p.numel() for p in model.parameters())
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    kind = str(config.optim_wrapper.optimizer.type).rsplit(".", 1)[-1]
+    optimizer = (config.get("optim_wrapper") or {}).get("optimizer") or {}
+    kind = str(optimizer.get("type", "")).rsplit(".", 1)[-1]
     numbers = parameters + (1 + STATES.get(kind, 2)) * trained
     return MemoryEstimate(FLOAT * numbers, maps, rois, parameters, trained, (height, width), batch)
 

@@ -20,6 +20,7 @@ COLORS = {ERROR: "#b3261e", WARNING: "#9a6700", NOTE: "#57606a"}
 INK = {ERROR: "bold red", WARNING: "yellow", NOTE: "dim"}
 COLUMNS = ("severity", "where")
 INDENT = 4
+NAMED = 2  # examples that the terminal names
 HEADINGS = {
     ERROR: "Errors: training stops, or learns something wrong",
     WARNING: "Warnings: training runs, and is likely the worse for it",
@@ -54,11 +55,21 @@ def print_findings(result: Examination, console: Console | None = None) -> None:
         head = Text("\n" + finding.severity.ljust(wide["severity"]), style=INK[finding.severity])
         head.append(f"  {finding.where.ljust(wide['where'])}  {finding.check}", style="default")
         console.print(head)
-        console.print(Padding(Text(finding.what), (0, 0, 0, INDENT)))
+        lines = [Text(finding.what)]
+        if finding.examples:
+            lines.append(Text(f"e.g. {_words(finding)}", style="dim"))
         if finding.fix:
-            console.print(Padding(Text(f"-> {finding.fix}", style="dim"), (0, 0, 0, INDENT)))
+            lines.append(Text(f"-> {finding.fix}", style="dim"))
+        for line in lines:
+            console.print(Padding(line, (0, 0, 0, INDENT), expand=False))
     console.print()
     console.print(result.headline, style="bold", highlight=False)
+
+
+def _words(finding: Finding) -> str:
+    """The first examples in a line."""
+    shown = [f"{e.path} ({e.what})" if e.what else e.path for e in finding.examples[:NAMED]]
+    return "; ".join(shown)
 
 
 def write_page(result: Examination, folder: str | os.PathLike[str]) -> tuple[Path, Path]:

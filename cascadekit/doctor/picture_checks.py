@@ -154,7 +154,7 @@ def _kinds(own: RawSet, pairs: Pairs) -> Iterator[Finding]:
         (
             "picture.flat",
             NOTE,
-            "of one colour",
+            "of nearly one colour",
             lambda s: s.tiny is not None and float(np.std(s.tiny)) < FLAT,
             "Look at them: black frames of a video, or failed downloads?",
         ),

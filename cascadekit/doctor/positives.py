@@ -26,7 +26,7 @@ from cascadekit.quality.proposal_quality import LEAST, ProposalQuality, compute_
 from cascadekit.quality.proposal_sets import ImageProposals
 from cascadekit.quality.proposals_alone import proposals_alone
 from cascadekit.quality.records import Truth
-from cascadekit.quality.stage_arrivals import Sampling
+from cascadekit.quality.stage_arrivals import MEASURED, Sampling
 from cascadekit.quality.tables import Table, number
 from cascadekit.structures import boxes as box_ops
 from cascadekit.structures.samples import ImageInfo, Targets
@@ -131,7 +131,11 @@ def at(quality: ProposalQuality, stage: int, u: float) -> tuple[float, float]:
 
 
 def positives_table(
-    quality: ProposalQuality, ious: tuple[float, ...], objects: float, source: str
+    quality: ProposalQuality,
+    ious: tuple[float, ...],
+    objects: float,
+    source: str,
+    counted: str = MEASURED,
 ) -> Table:
     """Expected positives per picture of each stage, at its own u and at others.
 
@@ -140,6 +144,7 @@ def positives_table(
         ious: u of each stage.
         objects: per picture, whose copies join the rois.
         source: what the boxes are, for the note.
+        counted: what the basis of stages is called that are not extrapolated.
 
     Returns:
         The table.
@@ -150,7 +155,7 @@ def positives_table(
             f"stage {k + 1} (u = {own:g})",
             *(number(at(quality, k, u)[1]) for u in columns),
             f"{100 * at(quality, k, own)[0]:.1f}",
-            quality.curves[k].basis,
+            counted if quality.curves[k].basis == MEASURED else quality.curves[k].basis,
         )
         for k, own in enumerate(ious)
     )
@@ -183,7 +188,7 @@ def positive_findings(config: Config, sampled: Sampled) -> tuple[list[Finding], 
         "their IoU; a trained RPN moves them, so expect more at high IoU. Later stages: "
         "extrapolated from the paper's regressors. With --checkpoint it is measured."
     )
-    table = positives_table(quality, ious, objects, source)
+    table = positives_table(quality, ious, objects, source, "anchors")
     return list(_findings(quality, ious)), [table]
 
 

@@ -55,7 +55,7 @@ def _window(size: tuple[int, int], boxes: tuple[Box, ...]) -> tuple[int, int, in
     ys = [y for box in boxes for y in (box[1], box[3])]
     wide, high = max(xs) - min(xs), max(ys) - min(ys)
     if CLOSE * max(wide, high) < max(size):
-        reach = max(AROUND * max(wide, high), LEAST)
+        reach = max(AROUND * max(wide, high), LEAST, max(size) / 10)
         window = (min(xs) - reach, min(ys) - reach, max(xs) + reach, max(ys) + reach)
     else:
         window = (min([0, *xs]), min([0, *ys]), max([width, *xs]), max([height, *ys]))
