@@ -8,6 +8,8 @@ from typing import Any
 
 import nbformat
 
+from cascadekit.notebooks import read_source, with_budget
+
 RUN_SECONDS = 180  # a smoke budget takes seconds; this is for a busy machine
 CONNECTED = """() => {
   const widget = window.jupyterapp?.shell?.currentWidget;
@@ -24,19 +26,10 @@ NOT_RUN = """() => window.jupyterapp.shell.currentWidget.content.widgets
   .filter(cell => cell.model.executionCount === null).length"""
 
 
-def smoke_copy(notebook: Path, target: Path) -> None:
-    """Copy a notebook without its outputs, with the smoke budget chosen behind its parameters."""
-    book = nbformat.read(notebook, as_version=4)
-    for cell in book.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-    book.metadata.pop("widgets", None)
-    (place,) = [
-        k + 1 for k, cell in enumerate(book.cells) if "parameters" in cell.metadata.get("tags", [])
-    ]
-    book.cells.insert(place, nbformat.v4.new_code_cell('BUDGET = "smoke"'))
+def smoke_copy(source: Path, target: Path) -> None:
+    """Make a notebook without outputs from its source, with the smoke budget chosen."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(book, target)
+    nbformat.write(with_budget(read_source(source), "smoke"), target)
 
 
 def run_all(page: Any, address: str, path: str) -> None:
