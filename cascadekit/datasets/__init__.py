@@ -4,6 +4,11 @@ from cascadekit.datasets.batching import AspectRatioBatchSampler
 from cascadekit.datasets.citypersons import CityPersonsDataset
 from cascadekit.datasets.coco import CocoDataset, read_classes
 from cascadekit.datasets.colour import ColourJitter
+from cascadekit.datasets.drawn_benchmarks import (
+    DrawnCityPersonsDataset,
+    DrawnKittiDataset,
+    DrawnWiderFaceDataset,
+)
 from cascadekit.datasets.ignore_small import IgnoreSmall
 from cascadekit.datasets.kitti import KittiDataset, read_kitti_classes
 from cascadekit.datasets.label_png import LabelPNGDataset
@@ -32,6 +37,9 @@ __all__ = [
     "CityPersonsDataset",
     "CocoDataset",
     "ColourJitter",
+    "DrawnCityPersonsDataset",
+    "DrawnKittiDataset",
+    "DrawnWiderFaceDataset",
     "IgnoreSmall",
     "KittiDataset",
     "LabelPNGDataset",

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from mmengine.dist import is_main_process
 from pycocotools import mask as coco_mask
 
 from cascadekit.datasets.coco import CocoDataset
+from cascadekit.datasets.drawn_cache import cached_folder
 from cascadekit.datasets.shape_outlines import OUTLINES, Outline, place
 from cascadekit.datasets.shape_painting import Part, background, shadow, surface
 from cascadekit.errors import InputError, did_you_mean
@@ -250,9 +250,6 @@ def cached_shapes(
 ) -> Path:
     """Folder of a drawn set; draws it when it is not there yet.
 
-    The set is drawn in a folder of its own and then renamed, so a run that is stopped leaves no
-    half set behind, and of several processes that draw at once the first one wins.
-
     Args:
         split: "train" or "val".
         num_images: how many pictures.
@@ -267,29 +264,13 @@ def cached_shapes(
     Raises:
         InputError: the folder cannot be written.
     """
-    default = os.environ.get("CASCADEKIT_DATA") or Path.home() / ".cache/cascadekit/data"
-    base = Path(default if root is None else root).expanduser()
     name = f"shapes-v{VERSION}-{split}-{num_images}x{image_size}px-d{difficulty:g}-seed{seed}"
-    final = base / name
-    if final.is_dir():
-        return final
-    try:
-        base.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=base) as scratch:
-            fresh = Path(scratch) / "set"  # renamed alone, so that the scratch folder can go
-            fresh.mkdir()
-            draw_shapes(fresh, split, num_images, image_size, difficulty, seed)
-            try:
-                fresh.rename(final)
-            except OSError:
-                if not final.is_dir():
-                    raise
-    except OSError as error:
-        raise InputError(
-            f"the shapes cannot be written to {base}: {error}. Set root or the environment "
-            "variable CASCADEKIT_DATA to a folder you can write to"
-        ) from None
-    return final
+    return cached_folder(
+        name,
+        "the shapes",
+        root,
+        lambda folder: draw_shapes(folder, split, num_images, image_size, difficulty, seed),
+    )
 
 
 @DATASETS.register_module()
