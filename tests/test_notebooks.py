@@ -119,6 +119,11 @@ def test_every_notebook_has_a_source():
     assert {path.stem for path in FOLDER.glob("*.ipynb")} == {path.stem for path in SOURCES}
 
 
+def test_the_list_has_them_all():
+    text = (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"\((\w+\.ipynb)\)", text) == [f"{path.stem}.ipynb" for path in SOURCES]
+
+
 @BY_NAME
 def test_sources_are_fit_to_read(source):
     assert not source_faults(source)
