@@ -25,6 +25,7 @@ FLOORS = {
             "prediction_files",
             "proposal_files",
             "quality",
+            "scoring",
         ),
         *("environment", "cost", "export", "interop", "doctor"),
     ),
@@ -39,6 +40,7 @@ RULES = {
     "evaluation": ("datasets", "models"),
     "visualization": ("models",),
     "quality": ("models",),
+    "scoring": ("models",),
 }
 KERNELS = ("mmcv.ops", "torchvision.ops", "torchvision._C")
 # The second file asks what is installed.

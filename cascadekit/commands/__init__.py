@@ -15,6 +15,7 @@ from importlib import import_module
 COMMANDS = {
     "train": "train",
     "test": "test",
+    "evaluate": "evaluate",
     "predict": "predict",
     "diagnose": "diagnose",
     "suggest": "suggest",

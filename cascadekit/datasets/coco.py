@@ -39,11 +39,11 @@ def read_classes(ann_file: str | os.PathLike[str]) -> tuple[str, ...]:
     Raises:
         InputError: the file is missing, is not COCO json, or its categories are faulty.
     """
-    categories, _ = _read_categories(_read_json(ann_file), str(ann_file))
+    categories, _ = _read_categories(read_coco_json(ann_file), str(ann_file))
     return tuple(name for _, name in categories)
 
 
-def _read_json(ann_file: str | os.PathLike[str]) -> dict[str, Any]:
+def read_coco_json(ann_file: str | os.PathLike[str]) -> dict[str, Any]:
     """The parsed file, with its three lists checked to be there."""
     path = Path(ann_file)
     try:
@@ -210,7 +210,7 @@ class CocoDataset(BaseDataset):
 
     def load_data_list(self) -> list[Record]:
         """Records of all pictures, in the order of the file (see `records`)."""
-        data = _read_json(self.ann_file)
+        data = read_coco_json(self.ann_file)
         image_dir = self.data_prefix["img"]
         check_image_dir(image_dir)
         categories, parent = _read_categories(data, self.ann_file)

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cascadekit.datasets.picture_dataset import PictureDataset
 from cascadekit.datasets.records import (
     Record,
@@ -19,13 +17,12 @@ from cascadekit.datasets.records import (
 )
 from cascadekit.datasets.widerface_files import (
     FLAGS,
-    SUBSETS,
     FacePicture,
     Members,
+    members_of,
     read_subsets,
     read_widerface,
 )
-from cascadekit.errors import InputError
 from cascadekit.registry import DATASETS
 
 CLASSES = ("face",)
@@ -98,7 +95,8 @@ class WiderFaceDataset(PictureDataset):
     def _record(self, picture: FacePicture, subsets: Members | None) -> Record:
         path = Path(self.image_dir) / f"{picture.name}.jpg"
         width, height = picture_size(path)
-        members = {} if subsets is None else self._members(picture, subsets)
+        where = f"in {self.subset_dir} does not fit {self.ann_path}"
+        members = {} if subsets is None else members_of(picture, subsets, where)
         record: Record = {
             "img_path": str(path),
             "img_id": picture.name,
@@ -124,19 +122,3 @@ class WiderFaceDataset(PictureDataset):
             }
             add_instance(record, [x, y, x + w, y + h], instance, self.tally)
         return record
-
-    def _members(self, picture: FacePicture, subsets: Members) -> dict[str, np.ndarray]:
-        """Subset -> (F,) bool: which rows are its faces."""
-        members = {}
-        for subset in SUBSETS:
-            chosen = np.zeros(len(picture.boxes_xywh), bool)
-            rows = subsets[subset].get(picture.name)
-            if rows is None or (len(rows) and not 0 <= rows.min() <= rows.max() < len(chosen)):
-                state = "not there" if rows is None else f"row {int(rows.max()) + 1} is listed"
-                raise InputError(
-                    f"the {subset} list in {self.subset_dir} does not fit {self.ann_path}: picture "
-                    f"{picture.name} has {len(chosen)} rows, {state}. The lists are of the val set"
-                )
-            chosen[rows] = True
-            members[subset] = chosen & ~picture.is_dummy
-        return members

@@ -190,4 +190,33 @@ def read_subsets(folder: str | os.PathLike[str], split: str = "val") -> Members:
     return found
 
 
+def members_of(picture: FacePicture, subsets: Members, where: str) -> dict[str, np.ndarray]:
+    """Which rows of a picture are faces of each subset.
+
+    Args:
+        picture: its rows.
+        subsets: of `read_subsets`.
+        where: what to call lists and annotations in a message.
+
+    Returns:
+        Subset -> (F,) bool.
+
+    Raises:
+        InputError: the lists are of other pictures or rows.
+    """
+    members = {}
+    for subset in SUBSETS:
+        chosen = np.zeros(len(picture.boxes_xywh), bool)
+        rows = subsets[subset].get(picture.name)
+        if rows is None or (len(rows) and not 0 <= rows.min() <= rows.max() < len(chosen)):
+            state = "not there" if rows is None else f"row {int(rows.max()) + 1} is listed"
+            raise InputError(
+                f"the {subset} list {where}: picture "
+                f"{picture.name} has {len(chosen)} rows, {state}. The lists are of the val set"
+            )
+        chosen[rows] = True
+        members[subset] = chosen & ~picture.is_dummy
+    return members
+
+
 _NONE = np.zeros(0, np.int64)

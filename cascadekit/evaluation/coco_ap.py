@@ -114,12 +114,33 @@ def evaluate_coco(
             size than its picture; the message names the entry. Or there is no such back end, it is
             not installed, or it cannot do what is asked.
     """
-    check_backend(backend)
+    check_backend(backend)  # before the records are checked, which takes longer
     evaluator = coco_evaluator(ground_truth, results, iou_type, max_dets)
-    if backend == "pycocotools" or not evaluator.found or not evaluator.truths:
-        return evaluator.scores()
-    precision, recall = BACKENDS[backend](evaluator.as_coco(), evaluator.params)
+    precision, recall = coco_arrays(evaluator, backend)
     return scores_of(evaluator.params, precision, recall, evaluator.index.names)
+
+
+def coco_arrays(
+    evaluator: CocoEvaluator, backend: str = "pycocotools"
+) -> tuple[np.ndarray, np.ndarray]:
+    """What COCOeval accumulates, by any back end.
+
+    Args:
+        evaluator: of `coco_evaluator`.
+        backend: as for `evaluate_coco`.
+
+    Returns:
+        Precision (T, 101, K, 4 areas, max_dets) and recall (T, K, 4 areas, max_dets), -1 without
+        ground truth.
+
+    Raises:
+        InputError: the back end is not there, or cannot do what is asked.
+    """
+    check_backend(backend)
+    if backend == "pycocotools" or not evaluator.found or not evaluator.truths:
+        evaluator.match()
+        return accumulate(evaluator.evalImgs, evaluator.params)
+    return BACKENDS[backend](evaluator.as_coco(), evaluator.params)
 
 
 def coco_evaluator(
@@ -210,8 +231,7 @@ class CocoEvaluator:
 
     def scores(self) -> CocoScores:
         """Match, accumulate and read off all figures."""
-        self.match()
-        precision, recall = accumulate(self.evalImgs, self.params)
+        precision, recall = coco_arrays(self)
         return scores_of(self.params, precision, recall, self.index.names)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cascadekit.evaluation.bootstrap import COLUMNS, Matches, draw_ap, join_matches
-from cascadekit.evaluation.coco_ap import SIZES, CocoScores, coco_evaluator
+from cascadekit.evaluation.coco_ap import SIZES, CocoEvaluator, CocoScores, coco_evaluator
 from cascadekit.evaluation.coco_records import GroundTruth, Result
 
 MOST = 100  # detections per image and class
@@ -62,7 +62,11 @@ def match_coco(
     ground_truth: GroundTruth, results: Sequence[Result], iou_type: str = "bbox"
 ) -> CocoMatches:
     """Match once; arguments and errors are those of `evaluate_coco`."""
-    evaluator = coco_evaluator(ground_truth, results, iou_type, (1, 10, MOST))
+    return read_matches(coco_evaluator(ground_truth, results, iou_type, (1, 10, MOST)))
+
+
+def read_matches(evaluator: CocoEvaluator) -> CocoMatches:
+    """The same of an evaluator whose largest limit on detections is `MOST`."""
     scores = evaluator.scores()  # matches too
     sizes = range(1 + len(SIZES))
     return CocoMatches(scores, tuple(join_matches(evaluator, area) for area in sizes))

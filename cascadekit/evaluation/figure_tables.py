@@ -109,10 +109,10 @@ def figure_tables(
         columns = list(dict.fromkeys(column for _, column in cells))
         rows = list(dict.fromkeys(row for row, _ in cells))
         lines = [[row, *(cells.get((row, column), "") for column in columns)] for row in rows]
-        if rows == [""]:  # one row needs no label
-            columns, lines = columns[1:], [line[1:] for line in lines]
-            columns.insert(0, next(iter(cells))[1])
-            texts.append(text_table(title, columns, lines))
+        if rows == [""] and intervals:  # a line each, or it becomes too wide to read
+            texts.append(text_table(title, ("", ""), [(c, cells["", c]) for c in columns]))
+        elif rows == [""]:  # one row needs no label
+            texts.append(text_table(title, columns, [line[1:] for line in lines]))
         else:
             texts.append(text_table(title, ("", *columns), lines))
     return "\n\n".join(texts)

@@ -279,6 +279,15 @@ def evaluate_voc_as_coco(
     Raises:
         InputError: as `evaluate_voc`.
     """
+    return evaluate_coco(*voc_as_coco(truths, detections, classes))
+
+
+def voc_as_coco(
+    truths: Sequence[VocTruth],
+    detections: Sequence[VocDetections],
+    classes: Sequence[str] | None = None,
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """COCO's dict of the ground truth and its list of results; all is as `evaluate_voc_as_coco`."""
     images = _checked(truths, detections)
     names = _class_names(images, classes)
     ids = {name: k for k, name in enumerate(names)}
@@ -297,7 +306,7 @@ def evaluate_voc_as_coco(
         "annotations": annotations,
         "categories": [{"id": k, "name": name} for name, k in ids.items()],
     }
-    return evaluate_coco(truth_dict, results)
+    return truth_dict, results
 
 
 def _as_xywh(boxes: np.ndarray) -> list[list[float]]:
