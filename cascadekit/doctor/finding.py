@@ -38,7 +38,7 @@ class Finding:
         check: its name, "family.fault", for scripts.
         severity: "error": the training stops or learns something wrong; "warning": it will likely
             be worse for it; "note": worth knowing, nothing to do.
-        where: "train", "val", "test", "train and val", or "config".
+        where: "train", "val", "train and val", "config", "machine" or "checkpoint".
         what: one sentence.
         fix: what to do about it; "" where there is nothing.
         count: how often it is there.

@@ -22,6 +22,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from cascadekit.progress import in_notebook
+
 ORIENTATION = 0x0112  # EXIF's tag
 TURNED = (5, 6, 7, 8)  # of its values, those that swap width and height
 UPRIGHT = (0, 1)
@@ -149,6 +151,7 @@ def look_at_all(paths: Sequence[str], workers: int | None = None) -> dict[str, P
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
+        disable=in_notebook(),  # it would be a widget that can stall a notebook
     )
     found: dict[str, PictureState] = {}
     with bar, ThreadPoolExecutor(threads) as pool:

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from mmengine import Config
-from rich.progress import track
 from torch import Tensor
 
 from cascadekit import ops
@@ -22,6 +21,7 @@ from cascadekit.doctor.anchors import anchors_of, maps_of
 from cascadekit.doctor.finding import NOTE, WARNING, Finding
 from cascadekit.doctor.sampled import Sampled
 from cascadekit.models.proposals.anchors import AnchorGenerator
+from cascadekit.progress import track
 from cascadekit.quality.proposal_quality import LEAST, ProposalQuality, compute_proposal_quality
 from cascadekit.quality.proposal_sets import ImageProposals
 from cascadekit.quality.proposals_alone import proposals_alone

@@ -68,7 +68,7 @@ class RawSet:
     """One split of a data set.
 
     Attributes:
-        role: "train", "val" or "test".
+        role: "train" or "val".
         source: what messages call it.
         kind: the reader, as "CocoDataset".
         image_dir: folder that the names of the pictures are below.

@@ -22,7 +22,7 @@ def read_coco(ann_file: str, image_dir: str, role: str) -> RawSet:
     Args:
         ann_file: its path.
         image_dir: folder that the `file_name`s are below.
-        role: "train", "val" or "test".
+        role: "train" or "val".
 
     Returns:
         What can be taken over; all the rest is in its findings. A file that is no COCO json gives

@@ -21,7 +21,7 @@ def read_records(config: Mapping[str, Any], role: str) -> RawSet:
 
     Args:
         config: of the data set, without a pipeline.
-        role: "train", "val" or "test".
+        role: "train" or "val".
 
     Returns:
         What its reader makes of it. Where it refuses, one error and no pictures.

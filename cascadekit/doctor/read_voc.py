@@ -34,7 +34,7 @@ def read_voc(config: Mapping[str, Any], role: str) -> RawSet:
 
     Args:
         config: of the data set.
-        role: "train", "val" or "test".
+        role: "train" or "val".
 
     Returns:
         What can be taken over; all the rest is in its findings. Masks are not read.

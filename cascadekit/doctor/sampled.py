@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from mmengine import Config
 from mmengine.registry import DefaultScope
-from rich.progress import track
 
 from cascadekit.doctor.finding import ERROR, WARNING, Example, Finding, few, plural
 from cascadekit.errors import InputError
+from cascadekit.progress import quiet_in_notebook, track
 from cascadekit.registry import DATASETS, SCOPE
 from cascadekit.structures.samples import ImageInfo, Targets, image_infos, to_targets
 
@@ -55,7 +55,8 @@ def sample_training(config: Config, count: int, seed: int = 0) -> Sampled:
     before = np.random.get_state()
     np.random.seed(seed)
     try:
-        with DefaultScope.overwrite_default_scope(config.get("default_scope") or SCOPE):
+        scope = DefaultScope.overwrite_default_scope(config.get("default_scope") or SCOPE)
+        with scope, quiet_in_notebook():
             dataset = DATASETS.build(config.train_dataloader.dataset)
         return _run(dataset, count)
     except InputError as error:

@@ -13,7 +13,7 @@ from cascadekit.doctor.read_coco import read_coco
 from cascadekit.doctor.read_records import read_records
 from cascadekit.doctor.read_voc import read_voc
 
-ROLES = ("train", "val", "test")
+ROLES = ("train", "val")  # what a training reads
 
 
 def raw_sets(config: Config) -> tuple[RawSet, ...]:
@@ -23,8 +23,8 @@ def raw_sets(config: Config) -> tuple[RawSet, ...]:
         config: of `load_config`.
 
     Returns:
-        The training set first; a test set that is the validation set is not repeated. A set that
-        consists of several (ConcatDataset) gives several.
+        The training set first; a validation set that is the training set is not repeated. A set
+        that consists of several (ConcatDataset) gives several.
     """
     found: list[RawSet] = []
     seen: list[Any] = []
@@ -44,7 +44,7 @@ def read_split(dataset: Mapping[str, Any], role: str) -> RawSet:
 
     Args:
         dataset: its config.
-        role: "train", "val" or "test".
+        role: "train" or "val".
 
     Returns:
         What can be read, and findings about the rest.
