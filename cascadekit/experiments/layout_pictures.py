@@ -55,17 +55,20 @@ def pictures(experiment: Experiment, view: View) -> list[Drawing]:
     return drawings
 
 
-def detection_grid(recordings: Mapping[str, Recording]) -> Figure:
+def detection_grid(
+    recordings: Mapping[str, Recording], count: int = 4, least_score: float = 0.3
+) -> Figure:
     """The same pictures through several detectors, as Figure 1 has them.
 
     Args:
         recordings: name of a detector -> what it did; all on the same images. At least one.
+        count: pictures: the first with one to six objects.
+        least_score: of the boxes that are drawn.
 
     Returns:
-        A row per detector, and a column for each of the first four pictures with one to six
-        objects. Boxes have a score of 0.3 or more and the colour of their IoU with the truth.
+        A row per detector, a column per picture; boxes in the colour of their IoU with the truth.
     """
-    by_row = {name: some_pictures(recording) for name, recording in recordings.items()}
+    by_row = {name: some_pictures(own, count, least_score) for name, own in recordings.items()}
     columns = next(iter(by_row.values()))
     pixels = {place: from_jpeg(each["jpeg"]) for place, each in enumerate(columns)}
     return _grid("detections", "", by_row, pixels).figure

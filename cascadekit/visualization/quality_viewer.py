@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import html
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
@@ -13,8 +15,10 @@ import numpy as np
 from cascadekit.errors import InputError
 from cascadekit.visualization.curve_families import CurveFamily, QualityCurve
 from cascadekit.visualization.curve_plot import CurvePlot
+from cascadekit.visualization.quality_page import quality_page
 
 CACHED = 200  # pictures that are kept, of about 30 kB each
+CELL = "style='padding:0 12px 0 0;text-align:left'"
 FIRST, LAST, STEP = 0.5, 0.95, 0.05  # of the IoU's slider: COCO's thresholds
 
 
@@ -69,9 +73,10 @@ class QualityViewer(widgets.VBox):  # type: ignore[misc]
                 widgets.HBox([self.curve, self.iou]),
                 widgets.HBox([widgets.HTML("detectors"), *self.detectors.values()], layout=row),
                 widgets.HBox([widgets.HTML("stages"), *self.stages.values()], layout=row),
-                widgets.HBox([self.picture, self.table], layout=row),
+                widgets.HBox([widgets.Box([self.picture]), self.table], layout=row),
             ]
         )
+        self.add_class("cascadekit-quality-viewer")  # for those who look for it in a page
 
     @property
     def family(self) -> CurveFamily:
@@ -116,6 +121,25 @@ class QualityViewer(widgets.VBox):  # type: ignore[misc]
         """The picture as it is shown, as a PNG file."""
         return bytes(self.picture.value)
 
+    def to_html(self, path: str | os.PathLike[str]) -> None:
+        """Write the viewer as one file that needs neither Jupyter nor a network.
+
+        Args:
+            path: of the file, ending in `.html`; its folders are made.
+
+        Raises:
+            InputError: the path has another ending.
+        """
+        target = Path(path)
+        if target.suffix.lower() not in (".html", ".htm"):
+            raise InputError(f"the viewer is written as a page: {target} must end in .html")
+        places = np.arange(FIRST, LAST + STEP / 2, STEP)
+        page = quality_page(tuple(self.families.values()), places, self.iou.value)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        passing = target.with_name(f".{target.name}.{os.getpid()}")
+        passing.write_text(page, encoding="utf-8")
+        os.replace(passing, target)
+
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """The live widget, with a still picture for whatever shows the notebook without it."""
         bundle = super()._repr_mimebundle_(**options)
@@ -128,9 +152,8 @@ class QualityViewer(widgets.VBox):  # type: ignore[misc]
 
 def _tick(name: str, value: bool) -> Any:
     """A box to tick, no wider than its name."""
-    return widgets.Checkbox(
-        value=value, description=name, indent=False, layout=widgets.Layout(width="auto")
-    )
+    layout = widgets.Layout(width="auto", margin="2px 8px")
+    return widgets.Checkbox(value=value, description=name, indent=False, layout=layout)
 
 
 def values_table(family: CurveFamily, curves: Sequence[QualityCurve], iou: float) -> str:
@@ -147,12 +170,15 @@ def values_table(family: CurveFamily, curves: Sequence[QualityCurve], iou: float
     found = [(family.value(curve, iou), curve) for curve in curves]
     found.sort(key=lambda entry: (-np.nan_to_num(entry[0][0], nan=-np.inf),))
     rows = "".join(_row(curve, values, family.digits) for values, curve in found)
-    head = f"<th align='left'>detector</th><th align='left'>stage</th><th>at IoU {iou:.2f}</th>"
+    names = ["detector", "stage", f"at IoU {iou:.2f}", ""]
+    if any(np.isfinite(low) for (_, low, _), _ in found):
+        names[3] = "95 % band"
+    head = "".join(f"<th {CELL}>{name}</th>" for name in names)
     note = f"<p style='max-width:360px'>{html.escape(family.note)}</p>" if family.note else ""
     return (
         "<div style='margin-left:16px;line-height:1.5'>"
         f"<b>{html.escape(family.ylabel)}</b>"
-        f"<table><tr>{head}<th>95 % band</th><th></th></tr>{rows}</table>{note}</div>"
+        f"<table><tr>{head}<th></th></tr>{rows}</table>{note}</div>"
     )
 
 
@@ -160,5 +186,4 @@ def _row(curve: QualityCurve, values: tuple[float, float, float], digits: int) -
     value, low, high = ("" if np.isnan(v) else f"{v:.{digits}f}" for v in values)
     band = f"{low} to {high}" if low and high else ""
     cells = (curve.detector, curve.stage, value or "-", band, curve.summary)
-    style = "style='padding:0 10px 0 0'"
-    return "<tr>" + "".join(f"<td {style}>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
+    return "<tr>" + "".join(f"<td {CELL}>{html.escape(cell)}</td>" for cell in cells) + "</tr>"

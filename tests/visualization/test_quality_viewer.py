@@ -71,9 +71,18 @@ def test_back_to_a_choice_gives_the_same_bytes_without_drawing(monkeypatch):
     view = QualityViewer(results())
     before = view.picture.value
     view.iou.value = 0.6
-    monkeypatch.setattr(view._plot, "draw", None)  # would raise
+    monkeypatch.setattr(view._plot, "png", None)  # would raise
     view.iou.value = 0.75
     assert view.picture.value == before
+
+
+def test_another_iou_draws_the_marks_alone_and_right(monkeypatch):
+    """The same as from scratch, though the curves are not drawn again."""
+    view, fresh = QualityViewer(results()), QualityViewer(results(), iou=0.85)
+    monkeypatch.setattr(view._plot, "_draw", None)  # would raise
+    for iou in (0.6, 0.95, 0.85):  # at 0.95 there is no point to mark
+        view.iou.value = iou
+    assert view.picture.value == fresh.picture.value
 
 
 def test_each_curve_keeps_its_stages():
