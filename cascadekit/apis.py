@@ -74,7 +74,8 @@ def load_config(
     classes = None
     if data is None and val_data is not None:  # labels are the training set's, whatever comes here
         classes = classes_of(config.train_dataloader.dataset)
-    choose_data(config, data, images, val_data, val_images, classes)
+    with quiet_in_notebook():
+        choose_data(config, data, images, val_data, val_images, classes)
     apply_options(config, origins, options or {})
     check_config(config, origins)
     return config

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ from cascadekit.engine import (
     save_interrupted,
 )
 from cascadekit.errors import InputError, did_you_mean
+from cascadekit.progress import in_notebook
 
 WAYS = ("auto", "widget", "text")
 
@@ -78,10 +78,7 @@ def can_show_widgets() -> bool:
     Whether the page that is joined to the kernel can show widgets is not known to a kernel; where
     it cannot, it shows the still picture of the widget's end.
     """
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    kernel = getattr(shell, "kernel", None)
-    return kernel is not None and importlib.util.find_spec("ipywidgets") is not None
+    return in_notebook() and importlib.util.find_spec("ipywidgets") is not None
 
 
 def train_until_stopped(

@@ -7,7 +7,6 @@ import os
 import signal
 import threading
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -55,15 +54,10 @@ def test_outside_of_a_notebook_there_are_lines(progress):
 
 
 def test_a_notebook_is_seen(monkeypatch):
-    import IPython
-
-    shell = SimpleNamespace(kernel=object())
-    monkeypatch.setattr(IPython, "get_ipython", lambda: shell)
+    monkeypatch.setattr(training, "in_notebook", lambda: True)
     assert can_show_widgets()
     monkeypatch.setattr(training.importlib.util, "find_spec", lambda name: None)
     assert not can_show_widgets()  # without ipywidgets
-    monkeypatch.setattr(IPython, "get_ipython", lambda: SimpleNamespace())  # IPython in a terminal
-    assert not can_show_widgets()
 
 
 @pytest.mark.parametrize(
@@ -299,7 +293,7 @@ def test_the_stop_button(tmp_path):
     assert line.startswith("Training stopped: ") and "resume=True" in line
     assert "RuntimeError" not in text_of(made.cells[2])
     assert text_of(made.cells[3]).strip() == "0 processes"
-    assert text_of(made.cells[4]).strip() == "2"
+    assert text_of(made.cells[4]).splitlines()[-1] == "2"
 
 
 def press_stop(client, folder):

@@ -26,7 +26,12 @@ from cascadekit.registry import LOG_PROCESSORS
 LONG_REPORTS = ("\n----", "Config:", "Hooks will be executed", "Exp name:")
 
 # Notes of mmengine on its own insides, about which a user can do nothing.
-INTERNAL = ('"FileClient" will be', '"HardDiskBackend" is', "Distributed training is not used,")
+INTERNAL = (
+    '"FileClient" will be',
+    '"HardDiskBackend" is',
+    "Distributed training is not used,",
+    "Fast sampler-level resume is unavailable",
+)
 
 _quiet: ContextVar[bool] = ContextVar("quiet", default=False)
 

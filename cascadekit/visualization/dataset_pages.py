@@ -17,6 +17,7 @@ from mmengine import Config
 from mmengine.registry import DefaultScope
 
 from cascadekit.errors import InputError
+from cascadekit.progress import quiet_in_notebook
 from cascadekit.registry import DATASETS, SCOPE
 from cascadekit.structures.samples import image_infos, to_targets
 from cascadekit.visualization.canvas import add_panel, new_figure
@@ -50,7 +51,8 @@ def open_dataset(config: Config, split: str = "train") -> Any:
     loader = config.get(f"{split}_dataloader")
     if loader is None:
         raise InputError(f"{config.filename} has no {split}_dataloader to take pictures from")
-    with DefaultScope.overwrite_default_scope(config.get("default_scope") or SCOPE):
+    scope = DefaultScope.overwrite_default_scope(config.get("default_scope") or SCOPE)
+    with scope, quiet_in_notebook():
         return DATASETS.build(loader.dataset)
 
 

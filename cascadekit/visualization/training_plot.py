@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cascadekit.visualization.canvas import INK, QUIET, points
+from cascadekit.visualization.canvas import INK, QUIET, new_figure, points, write
 from cascadekit.visualization.plots import new_plots, stage_color
 
 if TYPE_CHECKING:
@@ -70,8 +70,13 @@ def plot_training(history: TrainingHistory, title: str = "", width: int = 900) -
         width: of the figure, pixels.
 
     Returns:
-        A figure of two plots, three with a validation.
+        A figure of two plots, three with a validation; of the title alone where nothing was
+        reported yet.
     """
+    if not history.reports and not history.validations:
+        figure = new_figure(width, 30)
+        write(figure, 0.01 * width, 15, title, 14)
+        return figure
     titles = ["Loss", "IoU of positives, by stage"]
     if history.validations:
         titles.append("AP on the validation set (%)")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from cascadekit.engine import TrainingReport
+from cascadekit.visualization.plots import figure_pixels
 from cascadekit.visualization.training_plot import (
     MOST,
     TrainingHistory,
@@ -91,12 +92,19 @@ def test_curves():
 
 
 @pytest.mark.parametrize(
-    "reports", [(), (report(1, float("nan")),), (TrainingReport(1, 9, 1.0, 0.1, {}, {}),)]
+    "reports", [(report(1, float("nan")),), (TrainingReport(1, 9, 1.0, 0.1, {}, {}),)]
 )
 def test_nothing_to_draw(reports):
     figure = plot_training(history(reports))
     figure.canvas.draw()
     assert len(figure.axes) == 2 and not lines(figure.axes[0])
+
+
+def test_before_the_first_report_there_is_only_a_title():
+    figure = plot_training(TrainingHistory(), "reading data", width=500)
+    figure.canvas.draw()
+    assert not figure.axes and [text.get_text() for text in figure.texts] == ["reading data"]
+    assert figure_pixels(figure) == (500, 30)
 
 
 def test_loss_that_is_nought():

@@ -148,7 +148,7 @@ def test_a_still_picture_goes_along(progress):
     assert "application/vnd.jupyter.widget-view+json" in data
     still = picture(base64.b64decode(data["image/png"]))
     assert still.shape == (250, 960, 3) and still.std() > 5
-    assert picture(TrainingProgress().to_png()).shape == (250, 960, 3)  # nothing reported yet
+    assert picture(TrainingProgress().to_png()).shape == (30, 960, 3)  # nothing reported yet
 
 
 def test_the_end_replaces_what_was_displayed(progress, monkeypatch):
