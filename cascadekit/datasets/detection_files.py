@@ -190,7 +190,7 @@ def _class_files(place: Path, classes: Sequence[str]) -> dict[str, Path]:
             f"comp4_det_test_{classes[0] if classes else 'cat'}.txt, it has: "
             f"{', '.join(file.name for file in every[:5]) or 'no .txt files'}"
         )
-    return files
+    return {name: files[name] for name in classes if name in files}
 
 
 def read_person_found(file: str | os.PathLike[str], numbers: Sequence[int | str]) -> list[Rows]:

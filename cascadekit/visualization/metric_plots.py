@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from cascadekit.visualization.canvas import points
-from cascadekit.visualization.plots import LINE_COLORS, add_legend, new_plots
+from cascadekit.visualization.plots import LINE_COLORS, new_plots
 
 # kind -> (label of x, label of y)
 AXES = {
@@ -63,7 +63,7 @@ def plot_metric_curves(
         A figure with a plot for each panel.
     """
     first = sets[0]
-    figure, axes = new_plots([panel.title for panel in first], *AXES[kind], (440, 400))
+    figure, axes = new_plots([panel.title for panel in first], *AXES[kind], (460, 500))
     for p, axis in enumerate(axes):
         for s, panels in enumerate(sets):
             for k, line in enumerate(panels[p].lines):
@@ -82,7 +82,14 @@ def plot_metric_curves(
             axis.set_xlim(0.5 if kind == "recall-iou" else 0, 1)
             axis.set_ylim(0, 1.02)
         if any(panels[p].lines for panels in sets):
-            add_legend(axis, "best" if kind == "precision-recall" else "lower left")
+            # Below the plot: inside there is no place that no curve crosses.
+            axis.legend(
+                fontsize=points(12),
+                frameon=False,
+                loc="upper center",
+                bbox_to_anchor=(0.5, -0.17),
+                ncols=2,
+            )
     return figure
 
 

@@ -7,13 +7,11 @@ import copy
 import io
 import json
 import math
-import random
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
-from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -21,52 +19,9 @@ from cascadekit.errors import InputError
 from cascadekit.evaluation.coco_ap import coco_evaluator, evaluate_coco
 from cascadekit.evaluation.coco_backends import BACKENDS
 from cascadekit.evaluation.coco_matching import accumulate
+from tests.evaluation.makers import random_case
 
 OFFICIAL = Path(__file__).parents[2] / "../shared/data/coco_eval"
-# Size of the objects: 8 to 130 pixels, so that all three sizes occur.
-SIDES = (8, 20, 40, 90, 130)
-
-
-def random_case(seed, crowds=True, ignored=False, masks=False):
-    """Ground truth and results of a few images; scores are few, so that many are equal."""
-    rng = random.Random(seed)
-    images = [{"id": i, "height": 220, "width": 220} for i in rng.sample(range(50), 6)]
-    truths, found = [], []
-    for image in images:
-        for _ in range(rng.choice((0, 1, 3, 6))):
-            x, y, side = rng.randint(0, 80), rng.randint(0, 80), rng.choice(SIDES)
-            box = [x, y, side, rng.choice((side, side + 5))]
-            crowd = int(crowds and rng.random() < 0.2)
-            record = {"bbox": box, "area": box[2] * box[3] * rng.choice((0.6, 1)), "iscrowd": crowd}
-            record["ignore"] = int(crowd or (ignored and rng.random() < 0.3))
-            label = rng.choice((3, 5, 9))
-            truths.append({**record, "image_id": image["id"], "category_id": label})
-            for _ in range(rng.choice((0, 1, 1, 3))):
-                moved = [
-                    box[0] + rng.choice((0, 1, 4)),
-                    box[1],
-                    box[2],
-                    max(1, box[3] - rng.choice((0, 3))),
-                ]
-                found.append({"bbox": moved, "image_id": image["id"], "category_id": label})
-        for _ in range(rng.choice((0, 2, 5))):
-            box = [rng.randint(0, 120), rng.randint(0, 120), rng.choice(SIDES), rng.choice(SIDES)]
-            found.append(
-                {"bbox": box, "image_id": image["id"], "category_id": rng.choice((3, 5, 9))}
-            )
-    for k, record in enumerate(truths, 1):
-        record["id"] = k
-    for record in found:
-        record["score"] = rng.choice((0.1, 0.2, 0.5, 0.5, 0.9))
-    if masks:
-        for record in (*truths, *found):
-            x, y, w, h = record["bbox"]
-            record["segmentation"] = [[x, y, x + w, y, x + w / 2, y + h]]
-        for record in found:  # results have RLE
-            (rle,) = coco_mask.frPyObjects(record["segmentation"], 220, 220)
-            record["segmentation"] = rle
-    names = [{"id": k, "name": str(k)} for k in (3, 5, 9)]
-    return {"images": images, "annotations": truths, "categories": names}, found
 
 
 def original(truth, found, iou_type="bbox", max_dets=(1, 10, 100)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 
 import numpy as np
 import pytest
@@ -12,96 +11,13 @@ from cascadekit.errors import InputError
 from cascadekit.evaluation.arrays import ScoredBoxes
 from cascadekit.evaluation.coco_ap import evaluate_coco
 from cascadekit.evaluation.coco_resampling import match_coco
-from cascadekit.evaluation.kitti_ap import KittiDetections, KittiTruth, evaluate_kitti, match_kitti
+from cascadekit.evaluation.kitti_ap import evaluate_kitti, match_kitti
 from cascadekit.evaluation.miss_rate import PersonTruth, evaluate_miss_rate, match_persons
 from cascadekit.evaluation.recall import box_recall
 from cascadekit.evaluation.resampling import contrast, spread
-from cascadekit.evaluation.voc_ap import VocDetections, VocTruth, evaluate_voc, match_voc
-from cascadekit.evaluation.widerface_ap import FaceTruth, evaluate_widerface, match_faces
-from tests.evaluation.test_coco_matching import random_case
-
-NAMES = ("Car", "Pedestrian", "Cyclist", "Van")
-
-
-class Maker:
-    """Random images of each benchmark; no two scores are alike, so that no order matters."""
-
-    def __init__(self, seed, images=12):
-        self.rng = random.Random(seed)
-        self.images = images
-
-    def boxes(self, count, lowest=18, highest=90):
-        r = self.rng
-        return [
-            [r.randint(0, 300), r.randint(0, 200), r.randint(10, 70), r.randint(lowest, highest)]
-            for _ in range(count)
-        ]
-
-    def found(self, boxes):
-        """A shifted copy of most boxes and some false alarms, xywh, and scores of either sign."""
-        moved = [
-            [x + self.rng.choice((0, 1, 3)), y, w, h + self.rng.choice((0, 2))]
-            for x, y, w, h in boxes
-            for _ in range(self.rng.choice((0, 1, 1, 2)))
-        ]
-        moved += self.boxes(self.rng.choice((0, 1, 4)))
-        return moved, [self.rng.gauss(0, 2) for _ in moved]
-
-    def kitti(self):
-        truths, found = [], []
-        for _ in range(self.images):
-            boxes = self.boxes(self.rng.choice((0, 2, 5)))
-            moved, scores = self.found(boxes)
-            names = [self.rng.choice(NAMES) for _ in boxes]
-            truths.append(
-                KittiTruth(
-                    [*names, "DontCare"],
-                    [*map(corners, boxes), [0, 0, 60, 60]],
-                    [self.rng.choice((0, 0.15, 0.4)) for _ in names] + [-1],
-                    [self.rng.choice((0, 1, 2)) for _ in names] + [-1],
-                )
-            )
-            labels = [self.rng.choice(NAMES[:2]) for _ in moved]
-            found.append(KittiDetections(labels, [*map(corners, moved)], scores))
-        return truths, found
-
-    def persons(self):
-        truths, found = [], []
-        for _ in range(self.images):
-            boxes = self.boxes(self.rng.choice((0, 2, 5)))
-            ratios = [self.rng.choice((0.1, 0.4, 0.65, 1)) for _ in boxes]
-            ignored = [self.rng.random() < 0.2 for _ in boxes]
-            truths.append(PersonTruth(boxes, ratios, ignored))
-            found.append(ScoredBoxes(*self.found(boxes)))
-        return truths, found
-
-    def faces(self):
-        truths, found = [], []
-        for _ in range(self.images):
-            boxes = self.boxes(self.rng.choice((1, 2, 5)))
-            hard = [self.rng.random() < 0.8 for _ in boxes]
-            easy = [h and self.rng.random() < 0.5 for h in hard]
-            truths.append(FaceTruth(boxes, easy, easy, hard))
-            found.append(ScoredBoxes(*self.found(boxes)))
-        return truths, found
-
-    def voc(self):
-        truths, found = [], []
-        for _ in range(self.images):
-            boxes = self.boxes(self.rng.choice((0, 2, 5)))
-            names = [self.rng.choice(NAMES) for _ in boxes]
-            hard = [self.rng.random() < 0.2 for _ in boxes]
-            truths.append(VocTruth(names, [*map(corners, boxes)], hard))
-            moved, scores = self.found(boxes)
-            labels = [self.rng.choice(NAMES) for _ in moved]
-            found.append(VocDetections(labels, [*map(corners, moved)], scores))
-        return truths, found
-
-
-def corners(box):
-    x, y, w, h = box
-    return [x, y, x + w, y + h]
-
+from cascadekit.evaluation.voc_ap import evaluate_voc, match_voc
+from cascadekit.evaluation.widerface_ap import evaluate_widerface, match_faces
+from tests.evaluation.makers import Maker, random_case
 
 METRICS = {
     "kitti": (match_kitti, evaluate_kitti),
