@@ -46,7 +46,7 @@ e2e: $(READY)  ## use the notebooks in JupyterLab with a real browser; installs 
 
 docs: $(READY)  ## build the documentation site into build/site
 	$(BIN)/python -m pip install -q -e ".[docs]"
-	$(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 mmcv-ops: $(READY)  ## compile mmcv's operators for the installed torch (once, about 15 minutes)
 	$(BIN)/python tools/build_mmcv_ops.py
