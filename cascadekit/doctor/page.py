@@ -142,9 +142,11 @@ def _family(result: Examination, severity: str) -> str:
 def _finding(finding: Finding) -> str:
     color = COLORS[finding.severity]
     fix = f'<p class="fix">What to do: {escape(finding.fix)}</p>' if finding.fix else ""
-    repair = f'<p class="fix">--fix: {escape(finding.repair)}</p>' if finding.repair else ""
+    repair = f'<p class="fix">With --fix: {escape(finding.repair)}</p>' if finding.repair else ""
     examples = "".join(_example(example) for example in finding.examples)
-    shown = f"{len(finding.examples)} of {finding.count} examples"
+    shown = f"{len(finding.examples)} examples"
+    if finding.count > len(finding.examples):
+        shown += f", {finding.count} in all"
     more = (
         f'<details open><summary>{shown}</summary><div class="examples">{examples}</div></details>'
     )

@@ -10,11 +10,12 @@ from PIL import Image, ImageDraw
 from cascadekit.doctor.finding import Box, Example
 
 SIDE = 220  # pixels of a thumbnail's longer side
-CLOSE = 6.0  # a box this many times smaller than its picture is shown enlarged
-AROUND = 1.5  # times the box's longer side that is shown on each side of it then
+CLOSE = 4.0  # a box this many times smaller than its picture is shown enlarged
+AROUND = 0.8  # times the box's longer side that is shown on each side of it then
 LEAST = 24.0  # pixels of the file that are shown at least
 BEYOND = 0.4  # share of the picture's side that is shown of what lies outside
-PAPER, LINE, EDGE = (200, 204, 209), (232, 96, 28), (255, 255, 255)
+PAPER, EDGE = (200, 204, 209), (255, 255, 255)
+LINE, SECOND = (232, 96, 28), (0, 114, 178)  # of a pair of boxes, each has its colour
 
 
 def thumbnail(example: Example) -> str | None:
@@ -39,8 +40,9 @@ def thumbnail(example: Example) -> str | None:
     size = (max(round(shown.width * scale), 1), max(round(shown.height * scale), 1))
     shown = shown.resize(size, Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.NEAREST)
     draw = ImageDraw.Draw(shown)
-    for box in example.boxes:
-        _outline(draw, [(v - window[k % 2]) * scale for k, v in enumerate(box)])
+    for number, box in enumerate(example.boxes):
+        color = SECOND if number == 1 and len(example.boxes) == 2 else LINE
+        _outline(draw, [(v - window[k % 2]) * scale for k, v in enumerate(box)], color)
     stream = io.BytesIO()
     shown.save(stream, "JPEG", quality=82)
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
@@ -75,14 +77,14 @@ def _crop(picture: Image.Image, window: tuple[int, int, int, int]) -> Image.Imag
     return shown
 
 
-def _outline(draw: ImageDraw.ImageDraw, corners: list[float]) -> None:
+def _outline(draw: ImageDraw.ImageDraw, corners: list[float], line: tuple[int, int, int]) -> None:
     """A box with a light edge; one without extent gets a cross, so that it is seen."""
     x1, x2 = sorted(corners[0::2])
     y1, y2 = sorted(corners[1::2])
     if x2 - x1 < 3 or y2 - y1 < 3:
         x, y = (x1 + x2) / 2, (y1 + y2) / 2
-        for color, width in ((EDGE, 4), (LINE, 2)):
+        for color, width in ((EDGE, 4), (line, 2)):
             draw.line((x - 7, y, x + 7, y), color, width)
             draw.line((x, y - 7, x, y + 7), color, width)
     draw.rectangle((x1 - 1, y1 - 1, x2 + 1, y2 + 1), outline=EDGE)
-    draw.rectangle((x1, y1, x2, y2), outline=LINE, width=2 if min(x2 - x1, y2 - y1) > 6 else 1)
+    draw.rectangle((x1, y1, x2, y2), outline=line, width=2 if min(x2 - x1, y2 - y1) > 6 else 1)
