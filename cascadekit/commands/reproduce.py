@@ -32,8 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data",
         default="shapes",
         metavar="SET,SET",
-        help="shapes, or folders with train/ and val/ (or valid/, test/) of VOC xml files or a "
-        "COCO json beside the pictures [shapes]",
+        help="shapes, drawn-kitti, drawn-citypersons, drawn-widerface, or folders with train/ and "
+        "val/ (or valid/, test/) of VOC xml files or a COCO json beside the pictures [shapes]",
     )
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each arm [3]")
     parser.add_argument(

@@ -12,7 +12,10 @@ from typing import Any
 from cascadekit.errors import InputError, check_word
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-KINDS = ("shapes", "photos", "coco")
+# Drawn sets in the formats of three benchmarks; each is a kind of its own, by its name.
+KITTI, CITYPERSONS, WIDERFACE = "drawn-kitti", "drawn-citypersons", "drawn-widerface"
+BENCHMARKS = (KITTI, CITYPERSONS, WIDERFACE)
+KINDS = ("shapes", "photos", "coco", *BENCHMARKS)
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,8 @@ class Arm:
         full: path of the config of the paper's setting.
         small: path of the config for two cores.
         full_options: changes to the config of the paper's setting, as `--cfg-options` has them.
+        full_start: config of the paper's setting whose training comes before, where there are two
+            steps; None: there is one.
         trained_as: the arm whose weights it has; None: its own.
         proposals_of: the arm whose stored proposals it is trained on; None: it has its own.
         suggested_by: the arm whose proposal-quality report sets its stages; None: the config does.
@@ -34,6 +39,7 @@ class Arm:
     full: Path
     small: Path
     full_options: Mapping[str, Any] = field(default_factory=dict)
+    full_start: Path | None = None
     trained_as: str | None = None
     proposals_of: str | None = None
     suggested_by: str | None = None
@@ -80,12 +86,13 @@ def _arm(file: str, name: str, said: Mapping[str, Any]) -> Arm:
             raise InputError(f"{file}: arm {name!r} has no {key}")
     for kind in said.get("small_data", ()):
         check_word(f"{file}: small_data of arm {name!r}", kind, KINDS)
-    return Arm(
-        name=name,
-        full=_config(file, name, CONFIGS / f"{said['full']}.py"),
-        small=_config(file, name, CONFIGS / "experiments" / "small" / f"{said['small']}.py"),
-        **{key: value for key, value in said.items() if key not in ("full", "small")},
-    )
+    paths = {
+        "full": _config(file, name, CONFIGS / f"{said['full']}.py"),
+        "small": _config(file, name, CONFIGS / "experiments" / "small" / f"{said['small']}.py"),
+    }
+    if "full_start" in said:
+        paths["full_start"] = _config(file, name, CONFIGS / f"{said['full_start']}.py")
+    return Arm(name=name, **{**said, **paths})
 
 
 def _config(file: str, name: str, path: Path) -> Path:

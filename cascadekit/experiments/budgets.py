@@ -17,7 +17,7 @@ from mmengine.registry import DefaultScope
 from cascadekit.apis import load_config
 from cascadekit.errors import check_word
 from cascadekit.experiments.arms import Arm
-from cascadekit.experiments.data import DataSet, put_data
+from cascadekit.experiments.data import DRAWN, DataSet, put_data
 from cascadekit.registry import DATASETS, SCOPE
 
 BUDGETS = ("smoke", "small", "full")
@@ -80,12 +80,17 @@ def _cut(config: Config) -> None:
         dataset = config[key].dataset
         if str(dataset.type).endswith("ShapesDataset"):
             dataset.update(num_images=SMOKE_IMAGES, image_size=SMOKE_SIDE)
+        elif str(dataset.type).endswith(DRAWN):
+            dataset.num_images = SMOKE_IMAGES
         else:
             dataset.indices = min(SMOKE_IMAGES, _pictures(dataset))
         for step in dataset.pipeline:
             _shrink(step)
-    if config.model.get("rpn_head") is not None:
-        config.model.rpn_head.update(train_proposals=(40, 20), test_proposals=(40, 20))
+    rpn = config.model.get("rpn_head")
+    if rpn is not None and "branches" in rpn:
+        rpn.update(train_count=40, test_count=40)
+    elif rpn is not None:
+        rpn.update(train_proposals=(40, 20), test_proposals=(40, 20))
 
 
 def _pictures(dataset: Any) -> int:

@@ -147,7 +147,7 @@ class Claim:
     """A claim of the paper.
 
     Attributes:
-        name: "C1" to "C16".
+        name: "C1" to "C17".
         statement: in plain words.
         source: where the paper says it.
         checks: all of them have to hold.

@@ -1,10 +1,11 @@
-"""The claims of the paper, C1 to C16: all of them, and those on breadth and cost."""
+"""The claims of the paper, C1 to C17: all of them, and those on breadth and cost."""
 
 from __future__ import annotations
 
 from cascadekit.errors import check_word
 from cascadekit.experiments.checks import Check, Claim, Reading
 from cascadekit.experiments.claim_parts import ap, helps
+from cascadekit.experiments.claims_benchmarks import C17
 from cascadekit.experiments.claims_detectors import DETECTOR_CLAIMS
 from cascadekit.experiments.claims_stages import STAGE_CLAIMS
 from cascadekit.experiments.cost_records import FULL_SIZE
@@ -85,7 +86,7 @@ C16 = Claim(
 )
 
 CLAIMS: tuple[Claim, ...] = tuple(
-    sorted((*DETECTOR_CLAIMS, *STAGE_CLAIMS, C13, C16), key=lambda claim: int(claim.name[1:]))
+    sorted((*DETECTOR_CLAIMS, *STAGE_CLAIMS, C13, C16, C17), key=lambda claim: int(claim.name[1:]))
 )
 
 
@@ -93,7 +94,7 @@ def find_claim(name: str) -> Claim:
     """The claim of a name.
 
     Args:
-        name: "C1" to "C16".
+        name: "C1" to "C17".
 
     Returns:
         The claim.

@@ -14,13 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from cascadekit.data_choice import classes_of
+from cascadekit.datasets.drawn_folders import VERSION as DRAWN_VERSION
 from cascadekit.datasets.shapes import CLASSES, VERSION
 from cascadekit.datasets.voc import SUFFIXES, read_voc_classes
 from cascadekit.errors import InputError, did_you_mean
+from cascadekit.experiments.arms import BENCHMARKS
 
 TRAIN_NAMES = ("train",)
 VAL_NAMES = ("val", "valid", "validation", "test")
 ANNOTATIONS = (".xml", ".json")
+DRAWN = ("DrawnKittiDataset", "DrawnCityPersonsDataset", "DrawnWiderFaceDataset")
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,8 @@ class DataSet:
     """What to train on and what to test on.
 
     Attributes:
-        name: for tables: "shapes", "coco", or the folder's name.
-        kind: "shapes", "coco" or "photos".
+        name: for tables: "shapes", "coco", one of `BENCHMARKS`, or the folder's name.
+        kind: one of `arms.KINDS`.
         train: `type` and sources of the training set, in place of the config's own; empty: those.
         val: likewise, of the pictures that are tested on.
         train_content: what stands for the training set's content; None: the config's own says it.
@@ -50,8 +53,9 @@ def data_set(word: str) -> DataSet:
     """Find a data set.
 
     Args:
-        word: "shapes", "coco", or a folder with the folders train and val (or valid, test) of VOC
-            xml files beside their pictures or one COCO json each; or a VOC devkit.
+        word: "shapes", "coco", one of `BENCHMARKS`, or a folder with the folders train and val (or
+            valid, test) of VOC xml files beside their pictures or one COCO json each; or a VOC
+            devkit.
 
     Returns:
         The data set.
@@ -62,13 +66,13 @@ def data_set(word: str) -> DataSet:
     """
     if word == "shapes":
         return DataSet("shapes", "shapes", {}, {}, None, None, tuple(CLASSES))
-    if word == "coco":
-        return DataSet("coco", "coco", {}, {}, None, None)
+    if word in ("coco", *BENCHMARKS):  # data and classes are the config's own
+        return DataSet(word, word, {}, {}, None, None)
     folder = Path(word).expanduser()
     if not folder.is_dir():
         raise InputError(
-            f"--data {word}: expected shapes, coco or a folder, and there is no such folder."
-            f"{did_you_mean(word, ('shapes', 'coco'))}"
+            f"--data {word}: expected shapes, coco, {', '.join(BENCHMARKS)} or a folder, and there "
+            f"is no such folder.{did_you_mean(word, ('shapes', 'coco', *BENCHMARKS))}"
         )
     folder = folder.resolve()
     if (folder / "ImageSets" / "Main").is_dir():
@@ -239,4 +243,6 @@ def content_in(dataset: Mapping[str, Any], known: str | None) -> Any:
         settings["content"] = known
     elif str(settings["type"]).endswith("ShapesDataset"):
         settings["version"] = VERSION
+    elif str(settings["type"]).endswith(DRAWN):
+        settings["version"] = DRAWN_VERSION
     return settings

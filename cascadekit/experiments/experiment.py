@@ -23,7 +23,7 @@ ROW_WORDS = ("arm", "panel", "beside", "given")  # what a row says that is no me
 ORDER = (
     *("fig1", "fig2", "fig4", "fig5", "fig7a", "fig7b", "fig8", "fig9a", "fig9b"),
     *("table1", "table2", "table3", "table4", "table6", "table7", "table8", "table9", "table10"),
-    *("table11", "suggestion", "cost"),
+    *("table11", "suggestion", "cost", "table12", "table13", "table14"),
 )
 LAYOUTS = (
     *("pictures", "localisation", "loss_by_iou", "ap_curves", "histograms", "spread", "matrix"),

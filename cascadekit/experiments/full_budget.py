@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from cascadekit.apis import load_config
 from cascadekit.experiments.arms import CONFIGS, Arm
 from cascadekit.experiments.budgets import arm_config
 from cascadekit.experiments.data import data_set
@@ -40,16 +41,25 @@ def full_commands(
                 continue
             before = arm.trained_as or arm.needs()
             wanted.update(dict.fromkeys([name] if before is None else [before, name]))
+    begun: set[str] = set()
     for name in sorted(wanted, key=lambda each: arms[each].needs() is not None):
-        arm_config(arms[name], data_set("coco"), "full")  # raises where something is wrong
+        arm = arms[name]
+        arm_config(arm, data_set("coco"), "full")  # raises where something is wrong
         for seed in range(seeds):
-            yield from _commands(arms[name], arms, seed)
+            if arm.full_start is not None and _first_step(arm.full_start, seed) not in begun:
+                begun.add(_first_step(arm.full_start, seed))
+                yield f"# first step of {name} and others, seed {seed}"
+                yield _training(arm.full_start, seed, _first_step(arm.full_start, seed), "")
+            yield from _commands(arm, arms, seed)
 
 
 def _commands(arm: Arm, arms: Mapping[str, Arm], seed: int) -> Iterator[str]:
     config = _shown(arm.full)
     options = "".join(f" '{key}={value}'" for key, value in arm.full_options.items())
     trained = f"{WORK}/{arm.trained_as or arm.name}_seed{seed}"
+    if arm.full_start is not None:
+        steps = load_config(arm.full_start).train_cfg.max_iters
+        options += f" load_from={_first_step(arm.full_start, seed)}/iter_{steps}.pth"
     yield f"# {arm.name}, seed {seed}"
     if arm.trained_as is None:
         if arm.proposals_of is not None:
@@ -62,13 +72,22 @@ def _commands(arm: Arm, arms: Mapping[str, Arm], seed: int) -> Iterator[str]:
                 f"python tools/suggest.py {_shown(arms[arm.suggested_by].full)} "
                 f"{_checkpoint(other)} --out {config}"
             )
-        yield (
-            f"torchrun --nproc_per_node {gpus(arm.full)} tools/train.py {config} "
-            f"--launcher pytorch --seed {seed} --work-dir {trained}{_options(options)}"
-        )
+        yield _training(arm.full, seed, trained, options, config)
     yield (
         f"python tools/test.py {config} {_checkpoint(trained)} "
         f"--work-dir {trained}/{arm.name}_test{_options(options)}"
+    )
+
+
+def _first_step(path: Path, seed: int) -> str:
+    return f"{WORK}/{path.stem}_seed{seed}"
+
+
+def _training(path: Path, seed: int, folder: str, options: str, config: str = "") -> str:
+    """The command of one training; `config` is another file than `path` where it was written."""
+    return (
+        f"torchrun --nproc_per_node {gpus(path)} tools/train.py {config or _shown(path)} "
+        f"--launcher pytorch --seed {seed} --work-dir {folder}{_options(options)}"
     )
 
 

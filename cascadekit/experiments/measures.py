@@ -18,6 +18,7 @@ from torch import nn
 
 from cascadekit.apis import evaluate, load_detector, open_loader
 from cascadekit.cost.measure import measure_cost
+from cascadekit.experiments.benchmark_scores import benchmark_scores
 from cascadekit.experiments.measured_pictures import some_pictures
 from cascadekit.experiments.suggestion import STAGES
 from cascadekit.quality.ap_curves import ap_numbers, recording_results
@@ -200,6 +201,11 @@ def errors(subject: Subject) -> dict[str, Any]:
     return found
 
 
+def benchmark(subject: Subject) -> dict[str, Any]:
+    """The own scores of the benchmark in whose format the val set is."""
+    return dict(benchmark_scores(subject.detector, open_loader(subject.config)))
+
+
 def cost(subject: Subject) -> dict[str, Any]:
     """Time and arithmetic of one picture of the val set's own size, random weights."""
     height, width = open_loader(subject.config).dataset[0]["data_samples"].metainfo["ori_shape"][:2]
@@ -258,6 +264,7 @@ MEASURES: Mapping[str, Callable[[Subject], Any]] = {
     "matrix": matrix,
     "swap": swap,
     "errors": errors,
+    "benchmark": benchmark,
     "cost": cost,
     "pictures": pictures,
     "suggestion": suggestion,

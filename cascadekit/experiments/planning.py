@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cascadekit.experiments.arms import Arm
+from cascadekit.experiments.arms import BENCHMARKS, Arm
 from cascadekit.experiments.budgets import arm_config
 from cascadekit.experiments.data import DataSet
 from cascadekit.experiments.experiment import Experiment
@@ -54,13 +54,34 @@ def wishes(
     found = []
     for experiment in experiments:
         for chosen in data:
-            if (DRAWN if chosen.kind == "shapes" else PHOTOS) not in experiment.data:
+            if _slot(chosen) not in experiment.data:
                 continue
             for name, measures in experiment.measures().items():
                 arm = arms.get(name)
                 if arm is not None and (chosen.kind in arm.small_data or chosen.kind == "coco"):
                     found.append(Wish(name, chosen, measures))
     return found
+
+
+def _slot(data: DataSet) -> str:
+    """How experiments call a data set."""
+    return data.name if data.kind in (DRAWN, *BENCHMARKS) else PHOTOS
+
+
+def elsewhere(
+    experiments: Iterable[Experiment], data: Sequence[DataSet]
+) -> dict[str, tuple[str, ...]]:
+    """Experiments that none of the data sets is for.
+
+    Args:
+        experiments: in any order.
+        data: that were chosen.
+
+    Returns:
+        Name -> what they are on, as the experiments call it.
+    """
+    slots = {_slot(chosen) for chosen in data}
+    return {each.name: each.data for each in experiments if not slots & set(each.data)}
 
 
 def plan_runs(

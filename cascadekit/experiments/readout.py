@@ -7,12 +7,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cascadekit.experiments.arms import BENCHMARKS
 from cascadekit.experiments.checks import ResultSource, look_up, number_of
 from cascadekit.experiments.cost_records import FULL_SIZE
 from cascadekit.experiments.experiment import Experiment, Row
 
 PHOTOS = "cards"  # experiments name photos so, whatever set of photos was given
-DRAWN = ("shapes", "coco", FULL_SIZE)  # data sets that go by their own name
+DRAWN = ("shapes", "coco", FULL_SIZE, *BENCHMARKS)  # data sets that go by their own name
 # Measures without a number for each column of a table.
 CURVES = ("localisation", "loss_by_iou", "pictures", "suggestion")
 

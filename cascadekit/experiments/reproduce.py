@@ -13,7 +13,13 @@ from cascadekit.experiments.data import DataSet, data_set
 from cascadekit.experiments.experiment import Experiment, load_experiments
 from cascadekit.experiments.full_budget import full_commands
 from cascadekit.experiments.overview import Part, list_table, status_table
-from cascadekit.experiments.planning import measuring_jobs, plan_runs, training_job, wishes
+from cascadekit.experiments.planning import (
+    elsewhere,
+    measuring_jobs,
+    plan_runs,
+    training_job,
+    wishes,
+)
 from cascadekit.experiments.progress import duration
 from cascadekit.experiments.runs import DEFAULT_ROOT, Run
 from cascadekit.experiments.suite import Job, Outcome, run_jobs
@@ -106,6 +112,8 @@ def run_experiments(
         print("\n".join(full_commands(choice.experiments.values(), choice.arms, choice.seeds)))
         return
     runs, measuring = choice.part(choice.experiments.values())
+    for name, data in elsewhere(choice.experiments.values(), choice.data).items():
+        print(f"{name} is left out: it is on {' and '.join(data)} (--data)")
     jobs = [training_job(run) for run in runs] if train else []
     if not train:
         measuring = [job for job in measuring if all(need.is_file() for need in job.needs)]

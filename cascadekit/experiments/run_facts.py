@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cascadekit.experiments.arms import BENCHMARKS
 from cascadekit.experiments.checks import look_up, number_of
 from cascadekit.experiments.experiment import Experiment
 from cascadekit.experiments.results import Results
@@ -109,7 +110,7 @@ def planned_data(results: Results, kinds: Mapping[str, Sequence[str]]) -> dict[s
     """
     kind_of = {run["data"]: run.get("kind", "photos") for run in results.runs}
     for data in results.data_names():
-        kind_of.setdefault(data, "shapes" if data == "shapes" else "photos")
+        kind_of.setdefault(data, data if data in ("shapes", *BENCHMARKS) else "photos")
     return {
         arm: [d for d, kind in kind_of.items() if kind in known or kind == "coco"]
         for arm, known in kinds.items()

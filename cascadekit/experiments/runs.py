@@ -28,7 +28,7 @@ RECORD, PLAN, CONFIG, LOG, FAILURE = (
 WEIGHTS = "final.pth"
 TEST_KEYS = {
     "roi_head": ("test_stages", "test_iterations", "postprocess", "ensemble"),
-    "rpn_head": ("test_proposals",),
+    "rpn_head": ("test_proposals", "test_cut", "test_count"),
 }
 
 

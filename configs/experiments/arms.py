@@ -1,9 +1,10 @@
 """Every detector that an experiment needs, once; the experiments name them.
 
-full: config of the paper's setting; small: config for two cores; both below configs/. trained_as:
-the same weights as another arm's, tested in another way. proposals_of: trained on that arm's stored
-proposals. suggested_by: its thresholds and statistics come from that arm's proposal-quality report.
-small_data: kinds of data that the small budget trains it on.
+full: config of the paper's setting, full_start: of its first step, where it has two; small: config
+for two cores; both below configs/. trained_as: the same weights as another arm's, tested in
+another way. proposals_of: trained on that arm's stored proposals. suggested_by: its thresholds and
+statistics come from that arm's proposal-quality report. small_data: kinds of data that the small
+budget trains it on.
 """
 
 _both = ("shapes", "photos")
@@ -69,5 +70,41 @@ arms = {
     ),
     "suggested": dict(
         full="paper/table1/cascade", small="cascade", suggested_by="u05", small_data=_both
+    ),
+    "mscnn_kitti": dict(
+        full="mscnn/kitti_base",
+        full_start="mscnn/kitti_step1",
+        small="mscnn_kitti",
+        small_data=("drawn-kitti",),
+    ),
+    "mscnn_kitti_cascade": dict(
+        full="mscnn/kitti_cascade",
+        full_start="mscnn/kitti_step1",
+        small="mscnn_kitti_cascade",
+        small_data=("drawn-kitti",),
+    ),
+    "mscnn_citypersons": dict(
+        full="mscnn/citypersons_base",
+        full_start="mscnn/citypersons_step1",
+        small="mscnn_citypersons",
+        small_data=("drawn-citypersons",),
+    ),
+    "mscnn_citypersons_cascade": dict(
+        full="mscnn/citypersons_cascade",
+        full_start="mscnn/citypersons_step1",
+        small="mscnn_citypersons_cascade",
+        small_data=("drawn-citypersons",),
+    ),
+    "mscnn_widerface": dict(
+        full="mscnn/widerface_base",
+        full_start="mscnn/widerface_step1",
+        small="mscnn_widerface",
+        small_data=("drawn-widerface",),
+    ),
+    "mscnn_widerface_cascade": dict(
+        full="mscnn/widerface_cascade",
+        full_start="mscnn/widerface_step1",
+        small="mscnn_widerface_cascade",
+        small_data=("drawn-widerface",),
     ),
 }

@@ -8,7 +8,9 @@ from cascadekit.experiments.budgets import arm_config
 from cascadekit.experiments.data import data_set
 from cascadekit.experiments.experiment import load_experiments
 
-PAIRS = ("roipool", "rfcn", "fpn_plus", "gn", "resnet", "fast", "mask_gn")
+BENCHMARKS = ("kitti", "citypersons", "widerface")
+MSCNN = tuple(f"mscnn_{name}" for name in BENCHMARKS)
+PAIRS = ("roipool", "rfcn", "fpn_plus", "gn", "resnet", "fast", "mask_gn", *MSCNN)
 ARMS = {
     *("u05", "u06", "u07", "cascade", "cascade_avg", "same_iou", "iou_up", "statistics"),
     *("cascade2", "cascade4", "integral", "iterative", "mask", "mask_b", "mask_c", "mask_d"),
@@ -57,8 +59,26 @@ def test_a_file_without_arms(tmp_path):
 @pytest.mark.parametrize("name", sorted(ARMS))
 def test_it_resolves_at_every_budget(name):
     arm = load_arms()[name]
-    for budget, data in (("smoke", "shapes"), ("small", "shapes"), ("full", "coco")):
+    own = arm.small_data[0]
+    for budget, data in (("smoke", own), ("small", own), ("full", "coco")):
         assert arm_config(arm, data_set(data), budget).model.type == "cascadekit.CascadeRCNN"
+
+
+@pytest.mark.parametrize("data", BENCHMARKS)
+def test_those_of_a_benchmark_are_trained_on_its_own_data(data):
+    """In the paper's setting in two steps, both by the rules of that data set."""
+    for name in (f"mscnn_{data}", f"mscnn_{data}_cascade"):
+        arm = load_arms()[name]
+        assert arm.small_data == (f"drawn-{data}",)
+        assert arm.full_start.name == f"{data}_step1.py"
+        small = arm_config(arm, data_set(f"drawn-{data}"), "small")
+        kind = small.train_dataloader.dataset.type.lower()
+        assert (
+            kind == f"cascadekit.drawn{data}dataset" == small.test_dataloader.dataset.type.lower()
+        )
+        assert small.model.roi_head.skip_ignored and small.model.num_classes in (1, 3)
+        steps = [step.type.split(".")[1] for step in small.train_dataloader.dataset.pipeline]
+        assert steps.index("RandomFlip") < steps.index("ObjectCrop") < steps.index("IgnoreSmall")
 
 
 def test_arms_that_are_compared_have_the_same_budget():
@@ -71,7 +91,8 @@ def test_arms_that_are_compared_have_the_same_budget():
             pair = (row.arm, by_label.get(row.beside))
             if pair[0] == pair[1] or not set(pair) <= set(arms):
                 continue
-            first, second = (arm_config(arms[name], shapes, "small") for name in pair)
+            own = shapes if "shapes" in arms[pair[0]].small_data else data_set(experiment.data[0])
+            first, second = (arm_config(arms[name], own, "small") for name in pair)
             for key in ("train_cfg", "optim_wrapper", "param_scheduler"):
                 assert first[key] == second[key], (experiment.name, row.label, key)
             for key in ("num_images", "image_size", "seed"):

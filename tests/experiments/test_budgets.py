@@ -22,6 +22,15 @@ def test_smoke_is_small():
     assert config.model.rpn_head.test_proposals == (40, 20)
 
 
+@pytest.mark.parametrize("name", ["kitti", "citypersons", "widerface"])
+def test_smoke_on_a_drawn_benchmark(name):
+    config = arm_config(ARMS[f"mscnn_{name}_cascade"], data_set(f"drawn-{name}"), "smoke")
+    assert config.train_dataloader.dataset.num_images == 6
+    assert config.test_dataloader.dataset.num_images == 6
+    assert config.model.rpn_head.train_count == config.model.rpn_head.test_count == 40
+    assert "train_proposals" not in config.model.rpn_head
+
+
 def test_smoke_on_photos_takes_the_first(voc):
     config = arm_config(ARMS["u05"], data_set(str(voc)), "smoke")
     assert config.train_dataloader.dataset.indices == 2  # all there are

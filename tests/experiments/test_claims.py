@@ -15,7 +15,7 @@ PRINTED = [p for p in CHECKS if p.values[0].paper is not None]
 
 
 def test_they_are_all_there():
-    assert [claim.name for claim in CLAIMS] == [f"C{i}" for i in range(1, 17)]
+    assert [claim.name for claim in CLAIMS] == [f"C{i}" for i in range(1, 18)]
     assert all(claim.statement.endswith(".") and claim.source for claim in CLAIMS)
     assert len({c.what for k in CLAIMS for c in k.checks}) == len(CHECKS)
 
@@ -122,6 +122,16 @@ def test_what_claims_read_is_measured_for_an_experiment():
                 assert {(r.arm, r.measure) for r in check.readings()} <= measured
 
 
+def test_the_claim_on_benchmarks_is_about_their_own_data():
+    """Each statement is of the arms of one drawn set, and by that benchmark's score."""
+    for check in find_claim("C17").checks:
+        (data,) = check.data
+        name = data.removeprefix("drawn-")
+        assert set(check.arms()) == {f"mscnn_{name}", f"mscnn_{name}_cascade"}
+        assert {r.measure for r in check.readings()} == {"benchmark"}
+        assert (check.margin, check.direction) == (0.0, "above")
+
+
 def test_experiments_name_claims_that_exist():
     named = {name for experiment in load_experiments().values() for name in experiment.claims}
     assert named == {claim.name for claim in CLAIMS}
@@ -130,4 +140,4 @@ def test_experiments_name_claims_that_exist():
 def test_find_claim():
     assert find_claim("C4").name == "C4"
     with pytest.raises(InputError, match="claim must be one of"):
-        find_claim("C17")
+        find_claim("C18")

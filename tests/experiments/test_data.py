@@ -45,6 +45,14 @@ def test_drawn_shapes():
     assert not shapes.train and shapes.train_content is None
 
 
+@pytest.mark.parametrize("word", ["drawn-kitti", "drawn-citypersons", "drawn-widerface"])
+def test_drawn_benchmarks(word):
+    """The config says what they are; nothing is drawn to know that."""
+    found = data_set(word)
+    assert (found.name, found.kind) == (word, word)
+    assert not found.train and found.train_content is None and not found.classes
+
+
 def test_a_folder_of_voc_files(voc):
     found = data_set(str(voc))
     assert (found.name, found.kind) == ("photos", "photos")
@@ -165,6 +173,8 @@ def test_what_stands_for_a_data_set_has_no_place():
     assert said == {"type": "V", "min_size": 3, "content": "abc"}
     drawn = content_in({"type": "cascadekit.ShapesDataset", "split": "train", "root": "/r"}, None)
     assert drawn == {"type": "cascadekit.ShapesDataset", "split": "train", "version": 1}
+    drawn = content_in({"type": "cascadekit.DrawnKittiDataset", "num_images": 600}, None)
+    assert drawn == {"type": "cascadekit.DrawnKittiDataset", "num_images": 600, "version": 1}
 
 
 def test_digests():

@@ -24,10 +24,11 @@ def lines():
 
 
 def test_every_arm_has_commands(lines):
-    named = {line[2:].split(",")[0] for line in lines if line.startswith("#")}
+    named = {line[2:].split(",")[0] for line in lines if line[:2] == "# " and "step" not in line}
     assert named == set(ARMS)
     trained = [line for line in lines if line.startswith("torchrun")]
-    assert len(trained) == len([arm for arm in ARMS.values() if arm.trained_as is None])
+    steps = {arm.full_start for arm in ARMS.values()} - {None}
+    assert len(trained) == len([a for a in ARMS.values() if a.trained_as is None]) + len(steps)
     assert len([line for line in lines if "tools/test.py" in line]) == len(ARMS)
 
 
@@ -57,6 +58,18 @@ def test_what_is_needed_comes_before(lines):
     assert fast.count("u05_seed0/proposals_val.safetensors") == 2
     suggested = lines[place["suggested"] :]
     assert any("tools/suggest.py" in line for line in suggested[:2])
+
+
+def test_a_second_step_starts_from_the_first(lines):
+    """Both detectors of a data set from the same weights, which are trained once, before."""
+    ran = [line for line in lines if line.startswith("torchrun")]
+    (first,) = [n for n, line in enumerate(ran) if "configs/mscnn/kitti_step1.py" in line]
+    assert "--nproc_per_node 1 " in ran[first] and "full/kitti_step1_seed0" in ran[first]
+    after = [n for n, line in enumerate(ran) if "configs/mscnn/kitti_base.py" in line]
+    after += [n for n, line in enumerate(ran) if "configs/mscnn/kitti_cascade.py" in line]
+    assert len(after) == 2 and first < min(after)
+    for n in after:
+        assert "load_from=work_dirs/full/kitti_step1_seed0/iter_10000.pth" in ran[n]
 
 
 def test_iterative_bbox_is_only_tested(lines):

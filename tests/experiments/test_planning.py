@@ -4,11 +4,17 @@ from collections import Counter
 
 import pytest
 
-from cascadekit.experiments.arms import load_arms
+from cascadekit.experiments.arms import BENCHMARKS, load_arms
 from cascadekit.experiments.data import data_set
 from cascadekit.experiments.experiment import load_experiments
 from cascadekit.experiments.measures import MEASURES
-from cascadekit.experiments.planning import measuring_jobs, plan_runs, training_job, wishes
+from cascadekit.experiments.planning import (
+    elsewhere,
+    measuring_jobs,
+    plan_runs,
+    training_job,
+    wishes,
+)
 from cascadekit.experiments.runs import PLAN, read_json
 from tests.experiments.test_data import voc as voc  # a fixture
 
@@ -63,12 +69,36 @@ def test_photos_stand_for_the_cards(voc, tmp_path):
     assert runs_of(["table9"], tmp_path, photos) == []  # masks: drawn only
 
 
+def test_benchmarks_are_trained_on_their_own_drawn_sets(tmp_path):
+    drawn = data_set("drawn-kitti")
+    assert labels(runs_of(["table12"], tmp_path, drawn)) == [
+        "mscnn_kitti drawn-kitti 0",
+        "mscnn_kitti_cascade drawn-kitti 0",
+    ]
+    assert runs_of(["table12"], tmp_path, SHAPES) == [] == runs_of(["table13"], tmp_path, drawn)
+    assert runs_of(["table1", "table11"], tmp_path, drawn) == []  # no photos either
+    (first, second) = jobs_of(["table12"], tmp_path, drawn)
+    assert first.label == "benchmark of mscnn_kitti on drawn-kitti, seed 0"
+    assert first.done[0] != second.done[0]
+
+
+def test_what_the_chosen_data_are_not_for():
+    chosen = load_experiments(["table1", "table11", "table12"])
+    assert elsewhere(chosen.values(), [SHAPES]) == {
+        "table11": ("cards",),
+        "table12": ("drawn-kitti",),
+    }
+    both = [SHAPES, data_set("drawn-kitti")]
+    assert elsewhere(chosen.values(), both) == {"table11": ("cards",)}
+
+
 def test_detectors_that_are_no_arms_are_left_out():
     assert {wish.arm for wish in wanted(["cost"])} == {"u05", "cascade"}
 
 
 def test_every_measure_that_an_experiment_reads_is_there():
-    read = {measure for wish in wanted(None) for measure in wish.measures}
+    every = (SHAPES, *map(data_set, BENCHMARKS))
+    read = {measure for wish in wanted(None, *every) for measure in wish.measures}
     assert read <= set(MEASURES) and len(read) >= 8
 
 

@@ -57,6 +57,22 @@ def test_dry_run_does_nothing(tmp_path, capsys):
     assert not (tmp_path / "runs").exists()
 
 
+def test_what_is_left_out_is_said(tmp_path, capsys):
+    assert call(tmp_path, "run", "table2", "table12", *SMOKE, "--dry-run") == 0
+    out = capsys.readouterr().out
+    assert "table12 is left out: it is on drawn-kitti (--data)" in out and "table2 is" not in out
+    data = ["--data", "drawn-kitti"]
+    assert call(tmp_path, "run", "table12", *SMOKE, *data, "--dry-run") == 0
+    out = capsys.readouterr().out
+    assert "left out" not in out and "benchmark of mscnn_kitti_cascade on drawn-kitti" in out
+
+
+def test_the_benchmarks_come_last():
+    """And add nothing to what is trained on shapes and photos."""
+    names = list(reproduce.choose().experiments)
+    assert names[-3:] == ["table12", "table13", "table14"]
+
+
 def test_full_is_for_other_machines(tmp_path, capsys):
     assert call(tmp_path, "run", "table2", "--budget", "full") == 2
     assert "--dry-run" in capsys.readouterr().err
@@ -144,6 +160,35 @@ def test_arms_that_go_by_others(tmp_path, monkeypatch):
     (suggested,) = [run for run in results.runs if run["arms"] == ["suggested"]]
     config = Config.fromfile(str(tmp_path / "runs" / suggested["address"] / "config.py"))
     assert len(config.model.roi_head.stage_ious) == len(config.model.roi_head.delta_stds) == 3
+
+
+@pytest.mark.slow
+def test_benchmarks(tmp_path, monkeypatch, capsys):
+    """Drawn in each real format, trained on crops, scored by the benchmarks' own rules."""
+    pytest.importorskip("scipy")
+    monkeypatch.setenv("CASCADEKIT_DATA", str(tmp_path / "data"))
+    names = ["table12", "table13", "table14"]
+    data = ["--data", "drawn-kitti,drawn-citypersons,drawn-widerface"]
+    assert call(tmp_path, "run", *names, *SMOKE, *data, "--workers", "2") == 0
+    results = results_of_runs(tmp_path / "runs", "smoke")
+    assert {r.arm for r in results.results} == {
+        f"mscnn_{kind}{more}"
+        for kind in ("kitti", "citypersons", "widerface")
+        for more in ("", "_cascade")
+    }
+    for arm, column in (
+        ("mscnn_kitti_cascade", "AP11_car_moderate"),
+        ("mscnn_citypersons", "MR75_Reasonable"),
+        ("mscnn_widerface", "AP75_hard"),
+    ):
+        where = f"drawn-{arm.split('_')[1]}"
+        assert 0 <= results.numbers(arm, "benchmark", column, where)[0] <= 1
+    capsys.readouterr()
+    out = tmp_path / "report"
+    assert call(tmp_path, "report", "--budget", "smoke", "--out", str(out)) == 0
+    page = (out / "table13.md").read_text()
+    assert "Ours: drawn-citypersons" in page and "51.9" in page  # the leaderboard beside ours
+    assert "C17" in page and "not decided" in page.lower()
 
 
 @pytest.mark.slow
