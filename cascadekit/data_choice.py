@@ -238,6 +238,7 @@ def choose_data(
         for loader in ("val_dataloader", "test_dataloader"):
             if config.get(loader) is not None:
                 _replace(config[loader].dataset, chosen)
+        _fit_metrics(config, chosen["type"])
     else:
         for key in ("val_dataloader", "val_evaluator", "val_cfg"):
             config[key] = None
@@ -246,6 +247,22 @@ def choose_data(
 
 
 KEPT = ("pipeline", "test_mode", "keep_empty", "min_size")
+# Metrics of one benchmark, which need the rows of its own format.
+READER_OF = {
+    "KittiMetric": "KittiDataset",
+    "CityPersonsMetric": "CityPersonsDataset",
+    "WiderFaceMetric": "WiderFaceDataset",
+}
+
+
+def _fit_metrics(config: Config, kind: str) -> None:
+    """COCO's metric where a config has one of a benchmark that the data are not of."""
+    for key in ("val_evaluator", "test_evaluator"):
+        own = config.get(key)
+        if isinstance(own, dict):
+            reader = READER_OF.get(str(own.get("type")).removeprefix("cascadekit."))
+            if reader is not None and reader != kind.removeprefix("cascadekit."):
+                config[key] = {"type": "cascadekit.CocoMetric"}
 
 
 def _replace(dataset: Any, chosen: dict[str, Any]) -> None:

@@ -290,6 +290,23 @@ def test_sets_of_one_class(tmp_path, form):
     assert ours.model.num_classes == 1
 
 
+@pytest.mark.parametrize(
+    ("metric", "data", "expected"),
+    [
+        ("KittiMetric", "kitti", "KittiMetric"),  # the benchmark's own data
+        ("KittiMetric", "voc", "CocoMetric"),  # others have no such rows
+        ("WiderFaceMetric", "kitti", "CocoMetric"),
+        ("CocoMetric", "kitti", "CocoMetric"),  # whoever wants COCO's has it
+        ("VocMetric", "labels", "VocMetric"),  # needs nothing that others lack
+    ],
+)
+def test_a_metric_of_one_benchmark_is_not_asked_of_others(tmp_path, metric, data, expected):
+    ours = config()
+    ours.val_evaluator = ours.test_evaluator = dict(type=f"cascadekit.{metric}")
+    choose_data(ours, val_data=str(SETS[data][0](tmp_path)))
+    assert ours.val_evaluator.type == ours.test_evaluator.type == f"cascadekit.{expected}"
+
+
 def test_pictures_elsewhere(tmp_path):
     root = makers.kitti(tmp_path)
     chosen = dataset_config(str(root), "photos", "train", None)

@@ -34,5 +34,5 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
-val_evaluator = dict(type="cascadekit.CocoMetric")
+val_evaluator = dict(type="cascadekit.WiderFaceMetric")
 test_evaluator = val_evaluator

@@ -43,5 +43,5 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
-val_evaluator = dict(type="cascadekit.CocoMetric")
+val_evaluator = dict(type="cascadekit.KittiMetric")
 test_evaluator = val_evaluator
