@@ -40,7 +40,7 @@ def place(uri: str, origins: dict[str, str]) -> str:
     """
     if uri in origins:
         return origins[uri]
-    return posixpath.join("docs", posixpath.dirname(uri))
+    return posixpath.join("docs", posixpath.dirname(uri)).rstrip("/")
 
 
 def resolve(link: str, folder: str) -> tuple[str, str]:
