@@ -10,7 +10,7 @@ from typing import Any
 from cascadekit.doctor.finding import Box, Example, Finding
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # there may be a million of them
 class RawObject:
     """One annotated object.
 

@@ -29,7 +29,7 @@ from cascadekit.visualization.canvas import (
 
 IGNORED = "#ff2e63"  # a colour that no class has
 CAPTION = 40  # figure pixels below the picture
-LETTER = 7.2  # figure pixels that a letter of the caption takes
+LETTER = 6.4  # figure pixels that a letter of the caption takes
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,9 @@ def draw_sample(seen: SeenPicture, classes: Sequence[str], size: int = 640) -> F
     add_labels(axes, boxes, names, colors, size=11)
     room = int(full / LETTER)
     for k, text in enumerate(seen.captions()):
-        shown = text if len(text) <= room else "..." + text[3 - room :]
+        # Of a long name the end tells files apart, of what was done the beginning counts.
+        cut = text[: room - 3] + "..." if k else "..." + text[3 - room :]
+        shown = text if len(text) <= room else cut
         write(figure, 2, tall + 12 + 16 * k, shown, 12, color=QUIET if k else INK)
     return figure
 

@@ -70,3 +70,11 @@ def test_a_label_without_a_name():
     with pytest.raises(InputError, match="label 3"):
         draw_sample(seen([(5, 5, 25, 25)], labels=[3]), ("cat",))
     assert torch.is_grad_enabled()
+
+
+def test_long_captions_are_cut_where_it_matters_least():
+    one = seen([(5, 5, 25, 25)], ignored=[(0, 0, 9, 9)], flipped=True)
+    long = SeenPicture(one.image, one.targets, ImageInfo(SIZE, SIZE, 1, "x" * 90 + "_17.png"))
+    name, words = (t.get_text() for t in draw_sample(long, ("cat",), size=100).figure.texts)
+    assert name.startswith("...") and name.endswith("_17.png") and len(name) == 40
+    assert words == "60 x 40 -> 60 x 40; 1 object, 1 to ig..."  # 40 letters have room
