@@ -43,7 +43,8 @@ def draw(name: str, part: float) -> Images:
         labels = rng.integers(0, classes, n)
         # Every object has a near box or two, the rest are false alarms with lower scores.
         near = np.repeat(np.arange(n), 2)[: d // 2]
-        hits = boxes[near] * rng.normal(1, 0.08, (len(near), 4)).clip(0.7, 1.4)
+        sides = np.tile(boxes[near, 2:], 2)
+        hits = boxes[near] + sides * rng.normal(0, 0.07, (len(near), 4)).clip(-0.4, 0.4)
         others = _boxes(rng, d - len(near))
         found = np.concatenate([hits, others])
         scores = np.concatenate([rng.beta(4, 2, len(near)), rng.beta(1, 8, len(others))])

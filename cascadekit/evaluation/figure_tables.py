@@ -71,8 +71,10 @@ def _recall(name: str) -> Place:
     """AR100, AR100_small, stage_2/AR100."""
     *path, figure = name.split("/")
     limit, _, size = figure.partition("_")
-    row = path[0].replace("_", " ") if path else "boxes"
-    return Place("recall of boxes, mean over IoU 0.50 to 0.95 (%)", row, f"{limit} {size or 'all'}")
+    title = "recall of boxes, mean over IoU 0.50 to 0.95 (%)"
+    if path:
+        return Place(title, path[0].replace("_", " "), f"{limit} {size or 'all'}")
+    return Place(title, limit, size or "all")
 
 
 PLACES: Mapping[str, Callable[[str], Place | None]] = {

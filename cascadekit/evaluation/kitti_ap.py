@@ -255,6 +255,7 @@ def _join(images: Sequence[ImageSteps]) -> JoinedSteps:
             axis=1,
         )
         for one in images
+        if len(one.scores)
     ]
     hits, hit_image, _ = _falling([np.asarray(one.hits, np.float64) for one in images])
     scores, image, order = _falling([one.scores for one in images])

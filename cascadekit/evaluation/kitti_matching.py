@@ -204,9 +204,12 @@ class ImageSteps:
 
 def steps_of(case: Case) -> ImageSteps:
     """Match one image once for all scores; no object and no detection are fine."""
-    matched = [rows for _, rows, _ in case.objects()]
-    rows = np.concatenate([np.zeros(0, int), *matched])
-    scores = np.unique(case.view.scores[rows])[::-1]
+    matched = [rows for _, rows, _ in case.objects() if len(rows)]
+    if not matched:  # most images, for most classes
+        none, objects = np.zeros(0, int), int(case.counts.sum())
+        loose = case.view.scores[case.punished]
+        return ImageSteps(objects, (), np.zeros(0), none, none, none, loose)
+    scores = np.unique(case.view.scores[np.concatenate(matched)])[::-1]
     found, missed, spared = _second_pass(case, scores)
     return ImageSteps(
         objects=int(case.counts.sum()),

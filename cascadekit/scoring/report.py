@@ -61,7 +61,7 @@ def _interval_note(found: Spread) -> str:
         )
     return (
         f"[low, high]: the middle {100 * LEVEL:g} % of {rounds} draws of {images} pictures with "
-        "replacement; what another training of the detector would give they do not say"
+        "replacement; they say nothing of another training of the detector"
     )
 
 

@@ -87,7 +87,7 @@ def plot_metric_curves(
                 fontsize=points(12),
                 frameon=False,
                 loc="upper center",
-                bbox_to_anchor=(0.5, -0.17),
+                bbox_to_anchor=(0.5, -0.14),
                 ncols=2,
             )
     return figure
