@@ -86,6 +86,8 @@ loader = dict(
     sampler=dict(type="InfiniteSampler", shuffle=True),
     dataset=dict(type="cascadekit.ShapesDataset", num_images=max(PICTURES, 8), pipeline=load),
 )
+
+# %%
 runner = Runner(
     model=counter,
     work_dir=str(FOLDER / "counting"),
@@ -96,8 +98,6 @@ runner = Runner(
     default_scope=other_project.SCOPE,
     log_level="ERROR",
 )
-
-# %%
 before = {name: value.clone() for name, value in counter.neck.state_dict().items()}
 runner.train()
 dataset = runner.train_dataloader.dataset
