@@ -129,7 +129,7 @@ def _agreement(train: RawSet, own: RawSet) -> Iterator[Finding]:
             WARNING,
             where,
             f"{plural(len(unseen), 'class', 'classes')} with no object in {own.role}: "
-            f"{', '.join(unseen[:10])}. Their AP cannot be told",
+            f"{', '.join(unseen[:10])}. The AP cannot be told",
             "Split anew, so that every class is in both",
             len(unseen),
         )

@@ -8,14 +8,14 @@ part are compared.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from cascadekit.doctor.finding import NOTE, WARNING, Example, Finding, few, plural
+from cascadekit.doctor.finding import MOST_EXAMPLES, NOTE, WARNING, Example, Finding, few, plural
 from cascadekit.doctor.pictures import PictureState
-from cascadekit.doctor.raw_set import RawSet
+from cascadekit.doctor.raw_set import RawPicture, RawSet
 
 BITS = 3  # hashes may differ by, of 64
 PARTS, WIDTH = BITS + 1, 16  # of a hash
@@ -25,6 +25,7 @@ MOST = 400  # comparisons per picture in one bucket; a set of one motif would be
 
 States = Mapping[str, PictureState]
 Groups = list[list[str]]
+Owners = dict[str, dict[str, RawPicture]]  # path -> role -> its entry there
 
 
 def duplicate_findings(sets: Sequence[RawSet], states: States) -> list[Finding]:
@@ -37,11 +38,11 @@ def duplicate_findings(sets: Sequence[RawSet], states: States) -> list[Finding]:
     Returns:
         Findings within each split, and across each two.
     """
-    of: dict[str, list[RawSet]] = defaultdict(list)
+    of: Owners = defaultdict(dict)
     for own in sets:
-        for path in dict.fromkeys(p.path for p in own.pictures):
-            if path in states and not states[path].fault:
-                of[path].append(own)
+        for picture in own.pictures:
+            if picture.path in states and not states[picture.path].fault:
+                of[picture.path].setdefault(own.role, picture)
     found = list(_shared(of))
     paths = list(of)
     equal = same_bytes(paths, states)
@@ -53,11 +54,11 @@ def duplicate_findings(sets: Sequence[RawSet], states: States) -> list[Finding]:
     return found
 
 
-def _shared(of: Mapping[str, Sequence[RawSet]]) -> Iterator[Finding]:
+def _shared(of: Owners) -> Iterator[Finding]:
     """The very same file in two splits."""
     met: dict[str, list[Example]] = defaultdict(list)
     for path, owners in of.items():
-        roles = sorted({own.role for own in owners})
+        roles = sorted(owners)
         if len(roles) > 1:
             met[" and ".join(roles)].append(Example(path, f"in {' and '.join(roles)}"))
     for where, examples in met.items():
@@ -72,66 +73,76 @@ def _shared(of: Mapping[str, Sequence[RawSet]]) -> Iterator[Finding]:
         )
 
 
-def _across(
-    groups: Groups, of: Mapping[str, Sequence[RawSet]], name: str, how: str
-) -> Iterator[Finding]:
-    met: dict[str, list[Example]] = defaultdict(list)
+def _across(groups: Groups, of: Owners, name: str, how: str) -> Iterator[Finding]:
+    met: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for group in groups:
         by_role: dict[str, str] = {}
         for path in group:
-            for own in of[path]:
-                by_role.setdefault(own.role, path)
+            for role in of[path]:
+                by_role.setdefault(role, path)
         roles = sorted(by_role)
         if len(roles) > 1 and len(set(by_role.values())) > 1:
-            a, b = by_role[roles[0]], by_role[roles[1]]
-            examples = [Example(a, f"{roles[0]}"), Example(b, f"{roles[1]}, as {_short(a)}")]
-            met[" and ".join(roles)] += examples
+            met[" and ".join(roles)].append((by_role[roles[0]], by_role[roles[1]]))
     for where, pairs in met.items():
-        count = len(pairs) // 2
+        first, second = where.split(" and ")
+        both = [(of[a][first], of[b][second]) for a, b in pairs]
+        examples = [
+            _example(picture, role)
+            for pair in both
+            for picture, role in zip(pair, (first, second), strict=True)
+        ]
         yield Finding(
             f"split.{name}",
             WARNING,
             where,
-            f"{plural(count, 'picture is', 'pictures are')} in both splits, the same {how}",
+            f"{plural(len(pairs), 'picture is', 'pictures are')} in both splits, the same {how}"
+            f"{_disagreement(both)}",
             "Take them out of one: a score on pictures that were trained on says nothing. Frames "
             "of one video, or photos of one scene, belong into one split",
-            count,
-            tuple(pairs[:8]),
+            len(pairs),
+            tuple(examples[:MOST_EXAMPLES]),
         )
 
 
-def _within(
-    groups: Groups, of: Mapping[str, Sequence[RawSet]], name: str, how: str
-) -> Iterator[Finding]:
-    met: dict[str, list[list[str]]] = defaultdict(list)
+def _within(groups: Groups, of: Owners, name: str, how: str) -> Iterator[Finding]:
+    met: dict[str, list[list[RawPicture]]] = defaultdict(list)
     for group in groups:
-        for role in sorted({own.role for path in group for own in of[path]}):
-            own = [p for p in group if any(o.role == role for o in of[p])]
+        for role in sorted({role for path in group for role in of[path]}):
+            own = [of[path][role] for path in group if role in of[path]]
             if len(own) > 1:
                 met[role].append(own)
     for role, found in met.items():
-        extra = sum(len(group) - 1 for group in found)
-        examples = [
-            Example(path, f"as {_short(group[0])}" if path != group[0] else "")
-            for group in found
-            for path in group
-        ]
+        pairs = [(group[0], other) for group in found for other in group[1:]]
+        examples = [_example(picture) for group in found for picture in group]
         yield Finding(
             f"picture.{name}",
             WARNING if name == "same" else NOTE,
             role,
-            f"{plural(extra, 'picture repeats', 'pictures repeat')} another of the split {how}, in "
-            f"{plural(len(found), 'group')}",
+            f"{plural(len(pairs), 'picture repeats', 'pictures repeat')} another of the split "
+            f"{how}, in {plural(len(found), 'group')}{_disagreement(pairs)}",
             "Leave the copies out. If their boxes differ, one of the two is wrong"
             if name == "same"
             else "Look at a few: frames of one video count less than so many pictures",
-            extra,
-            tuple(examples[:8]),
+            len(pairs),
+            tuple(examples[:MOST_EXAMPLES]),
         )
 
 
-def _short(path: str) -> str:
-    return path.replace("\\", "/").rsplit("/", 1)[-1]
+def _contents(picture: RawPicture) -> Counter[str | None]:
+    return Counter(o.label for o in picture.objects if not o.region)
+
+
+def _disagreement(pairs: Sequence[tuple[RawPicture, RawPicture]]) -> str:
+    """How many of the pairs are annotated with other classes."""
+    other = sum(_contents(a) != _contents(b) for a, b in pairs)
+    return f"; {other} of them with other objects" if other else ""
+
+
+def _example(picture: RawPicture, role: str = "") -> Example:
+    """A picture with its boxes and classes, so that two can be compared."""
+    listed = ", ".join(f"{count} {label}" for label, count in _contents(picture).items())
+    boxes = tuple(o.box for o in picture.objects if o.box is not None)
+    return Example(picture.path, f"{role}: {listed}" if role else listed, boxes)
 
 
 def same_bytes(paths: Iterable[str], states: States) -> Groups:

@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from cascadekit.doctor.examination import Examination
-from cascadekit.doctor.finding import ERROR, NOTE, WARNING, Example, Finding
+from cascadekit.doctor.finding import ERROR, NOTE, WARNING, Example, Finding, plural
 from cascadekit.doctor.thumbnails import thumbnail
 from cascadekit.quality.report_page import STYLE, data_uri
 
@@ -144,7 +144,7 @@ def _finding(finding: Finding) -> str:
     fix = f'<p class="fix">What to do: {escape(finding.fix)}</p>' if finding.fix else ""
     repair = f'<p class="fix">With --fix: {escape(finding.repair)}</p>' if finding.repair else ""
     examples = "".join(_example(example) for example in finding.examples)
-    shown = f"{len(finding.examples)} examples"
+    shown = plural(len(finding.examples), "example")
     if finding.count > len(finding.examples):
         shown += f", {finding.count} in all"
     more = (

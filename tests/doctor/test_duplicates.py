@@ -8,7 +8,7 @@ from PIL import Image
 
 from cascadekit.doctor.duplicates import BITS, duplicate_findings, look_alike, same_bytes
 from cascadekit.doctor.pictures import PictureState, look_at_all
-from tests.doctor.makers import checks, noise, raw_picture, raw_set
+from tests.doctor.makers import checks, noise, raw_object, raw_picture, raw_set
 
 
 def make(path, change=None):
@@ -110,3 +110,18 @@ def test_alike_in_the_other_split_and_copies_within_one(tmp_path):
 def test_nothing():
     assert findings([]) == {}
     assert same_bytes([], {}) == []
+
+
+def test_copies_with_other_objects_are_told(tmp_path):
+    """One of the two must be wrong."""
+    path = noise(tmp_path / "a.png")
+    shutil.copy(path, tmp_path / "b.png")
+    sets = [
+        raw_set(raw_picture(raw_object(label=label), path=p), role=role)
+        for role, p, label in (("train", path, "cat"), ("val", tmp_path / "b.png", "dog"))
+    ]
+    states = look_at_all([str(path), str(tmp_path / "b.png")])
+    (finding,) = duplicate_findings(sets, states)
+    assert finding.what.endswith("to the byte; 1 of them with other objects")
+    assert [e.what for e in finding.examples] == ["train: 1 cat", "val: 1 dog"]
+    assert all(e.boxes for e in finding.examples)
