@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from cascadekit.doctor.raw_set import RawPicture, RawSet
 
 States = Mapping[str, PictureState]
 FLAT = 2.0  # grey levels of 255; pictures that differ less within themselves show nothing
-GREY = ("1", "L", "LA", "I;16", "I;16B", "I", "F")
+GREY = ("1", "L", "LA")
 DEEP = ("I;16", "I;16B", "I", "F")
 CLEAR = ("RGBA", "LA", "PA", "RGBa", "La")
 
@@ -109,65 +110,84 @@ def _sizes(own: RawSet, pairs: Pairs) -> Iterator[Finding]:
             )
 
 
+@dataclass(frozen=True)
+class PictureKind:
+    """A kind of pictures that training changes on the way in.
+
+    Attributes:
+        check: its name.
+        severity: see `Finding`.
+        what: what such pictures are, after "pictures are".
+        has: whether a sound file is one.
+        fix: what to do.
+    """
+
+    check: str
+    severity: str
+    what: str
+    has: Callable[[PictureState], bool]
+    fix: str
+
+
+KINDS = (
+    PictureKind(
+        "picture.format",
+        ERROR,
+        "in a format that OpenCV does not read",
+        lambda s: not s.decodable,
+        "Save them as JPEG or PNG",
+    ),
+    PictureKind(
+        "picture.deep",
+        WARNING,
+        "of more than 8 bits",
+        lambda s: s.mode in DEEP,
+        "Training divides by 256: pictures of 10 or 12 bits become nearly black. Stretch them to "
+        "8 bits beforehand",
+    ),
+    PictureKind(
+        "picture.grey",
+        NOTE,
+        "grey",
+        lambda s: s.mode in GREY,
+        "Nothing: the channel is repeated. If the pictures to predict have colours, so should "
+        "these",
+    ),
+    PictureKind(
+        "picture.transparent",
+        NOTE,
+        "with transparency, which is dropped",
+        lambda s: s.mode in CLEAR,
+        "What lies under transparent pixels becomes visible: look at one with `browse`",
+    ),
+    PictureKind(
+        "picture.cmyk",
+        NOTE,
+        "in CMYK",
+        lambda s: s.mode in ("CMYK", "YCCK"),
+        "Save them as RGB: decoders differ on CMYK",
+    ),
+    PictureKind(
+        "picture.flat",
+        NOTE,
+        "of nearly one colour",
+        lambda s: s.tiny is not None and float(np.std(s.tiny)) < FLAT,
+        "Look at them: black frames of a video, or failed downloads?",
+    ),
+)
+
+
 def _kinds(own: RawSet, pairs: Pairs) -> Iterator[Finding]:
-    """Kinds of pixels that training changes on the way in."""
     sound = [state for _, state in pairs if not state.fault]
-    Kind = tuple[str, str, str, Callable[[PictureState], bool], str]
-    kinds: tuple[Kind, ...] = (
-        (
-            "picture.format",
-            ERROR,
-            "in a format that OpenCV does not read",
-            lambda s: not s.decodable,
-            "Save them as JPEG or PNG",
-        ),
-        (
-            "picture.deep",
-            WARNING,
-            "of more than 8 bits",
-            lambda s: s.mode in DEEP,
-            "Training divides by 256: pictures of 10 or 12 bits become nearly black. Stretch them "
-            "to 8 bits beforehand",
-        ),
-        (
-            "picture.grey",
-            NOTE,
-            "grey",
-            lambda s: s.mode in GREY and s.mode not in DEEP,
-            "Nothing: the channel is repeated. If the pictures to predict have colours, so should "
-            "these",
-        ),
-        (
-            "picture.transparent",
-            NOTE,
-            "with transparency, which is dropped",
-            lambda s: s.mode in CLEAR,
-            "What lies under transparent pixels becomes visible: look at one with `browse`",
-        ),
-        (
-            "picture.cmyk",
-            NOTE,
-            "in CMYK",
-            lambda s: s.mode in ("CMYK", "YCCK"),
-            "Save them as RGB: decoders differ on CMYK",
-        ),
-        (
-            "picture.flat",
-            NOTE,
-            "of nearly one colour",
-            lambda s: s.tiny is not None and float(np.std(s.tiny)) < FLAT,
-            "Look at them: black frames of a video, or failed downloads?",
-        ),
-    )
-    for check, severity, what, has, fix in kinds:
-        examples = [Example(s.path, f"{s.kind}, {s.mode}") for s in sound if has(s)]
+    for kind in KINDS:
+        examples = [Example(s.path, f"{s.kind}, {s.mode}") for s in sound if kind.has(s)]
         if examples:
             several = plural(len(examples), "picture is", "pictures are")
             yield own.finding(
-                check,
-                severity,
-                f"{several} {what} (of {len(sound)})",
-                fix=fix,
+                kind.check,
+                kind.severity,
+                f"{several} {kind.what} (of {len(sound)})",
+                fix=kind.fix,
                 count=len(examples),
                 examples=few(examples),
             )
