@@ -264,7 +264,7 @@ def test_a_cell_that_trains(tmp_path):
     assert len(shown.data["image/png"]) > 10_000  # with curves: the end has replaced the beginning
     assert made.cells[2].outputs[0].data["text/plain"] == "4"
     state = json.dumps(made.metadata.widgets)
-    assert "finished: 4 iterations" in state and "IntProgress" in state
+    assert "finished: 4 iterations in" in state and "IntProgress" in state
     assert "OutputModel" not in state
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from cascadekit.visualization.canvas import INK, QUIET, new_figure, points, write
 from cascadekit.visualization.plots import new_plots, stage_color
@@ -89,8 +90,16 @@ def plot_training(history: TrainingHistory, title: str = "", width: int = 900) -
     if history.validations:
         _draw_scores(axes[2], history.validations)
     for axis in axes:
-        axis.set_xlim(0, max(history.total, 1))
+        axis.set_xlim(*_span(history))
+        axis.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
     return figure
+
+
+def _span(history: TrainingHistory) -> tuple[float, float]:
+    """First and last iteration of the plots: the whole training, once a third of it is done."""
+    seen = [report.iteration for report in history.reports] + list(history.validations)
+    last = max(seen)
+    return min(seen) - 1, max(history.total, last) if 3 * last >= history.total else 1.5 * last
 
 
 def _draw_loss(axis: Axes, reports: Sequence[TrainingReport]) -> None:
@@ -135,7 +144,7 @@ def _draw_scores(axis: Axes, validations: Mapping[int, Mapping[str, Mapping[str,
                 line = axis.plot(*zip(*kept, strict=True), marker="o", markersize=points(5))[0]
                 line.set(color=color, linestyle=style, linewidth=points(2))
                 line.set_label(f"{KIND_NAMES[kind]} {score}")
-    axis.set_ylim(0, None)
+    axis.set_ylim(0, max(axis.get_ylim()[1], 1))
     _legend_beside(axis)
 
 

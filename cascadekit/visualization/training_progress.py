@@ -42,9 +42,9 @@ class TrainingProgress(widgets.VBox):  # type: ignore[misc]
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, width: int = 960) -> None:
         self.history, self.width, self._clock = TrainingHistory(), width, clock
-        self._next_drawing, self._began = 0.0, clock()
+        self._next_drawing, self._began, self._done = 0.0, clock(), 0
         self._handle: Any = None
-        self.bar = widgets.IntProgress(min=0, max=1, layout=widgets.Layout(width="240px"))
+        self.bar = widgets.IntProgress(min=0, max=1, layout=widgets.Layout(flex="0 0 240px"))
         self.status = widgets.HTML("reading data and weights")
         self.losses = widgets.HTML()
         self.scores = widgets.HTML()
@@ -54,6 +54,7 @@ class TrainingProgress(widgets.VBox):  # type: ignore[misc]
             [self.losses, self.scores], layout=widgets.Layout(flex_flow="row wrap")
         )
         super().__init__([widgets.HBox([self.bar, self.status]), tables, self.plot])
+        self.add_class("cascadekit-training")
 
     def show(self) -> None:
         """Display it in the cell under way, so that its end replaces the still picture too."""
@@ -63,7 +64,7 @@ class TrainingProgress(widgets.VBox):  # type: ignore[misc]
 
     def start(self, done: int, total: int) -> None:
         """The training begins, or goes on after `done` iterations."""
-        self.history.total = total
+        self.history.total, self._done = total, done
         self.bar.max, self.bar.value = max(total, 1), done
         self.status.value = f"iteration {done} of {total}"
 
@@ -90,9 +91,11 @@ class TrainingProgress(widgets.VBox):  # type: ignore[misc]
         """Show the end; also to who only sees the still picture."""
         kind = how.partition(":")[0]
         self.bar.bar_style = {"finished": "success", "stopped": "warning"}.get(kind, "danger")
-        took = self._clock() - self._began
-        after = f": {self.bar.value} iterations, {spell_seconds(took)}" if kind == how else ""
-        self.status.value = escape(how + after)
+        if how == "finished":
+            new = f"{self.bar.value - self._done} of " if self._done else ""
+            took = spell_seconds(self._clock() - self._began)
+            how = f"finished: {new}{self.bar.value} iterations in {took}"
+        self.status.value = escape(how)
         self._draw()
         if self._handle is not None:
             self._handle.update(self)

@@ -100,6 +100,11 @@ runner = Runner(
 )
 before = {name: value.clone() for name, value in counter.neck.state_dict().items()}
 runner.train()
+
+# %% [markdown]
+# A few iterations on a few pictures are enough to see that it learns to count:
+
+# %%
 dataset = runner.train_dataloader.dataset
 samples = [dataset[k] for k in range(min(PICTURES, len(dataset)))]
 batch = {key: [sample[key] for sample in samples] for key in ("inputs", "data_samples")}

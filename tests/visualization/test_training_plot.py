@@ -88,7 +88,21 @@ def test_curves():
     assert {round(v[0], 6) for v in values.values()} == {0.5, 0.6, 0.7}
     assert [text.get_text() for text in iou.get_legend().texts] == ["stage 1", "stage 2", "before"]
     assert [list(line.get_ydata()) for line in lines(scores)] == [[50.0], [75.0]]
-    assert {axis.get_xlim() for axis in (loss, iou, scores)} == {(0, 100)}
+    assert {axis.get_xlim() for axis in (loss, iou, scores)} == {(0, 4.5)}  # 3 of 100 are done
+
+
+@pytest.mark.parametrize(
+    ("iterations", "span"),
+    [
+        ((1, 30), (0, 45.0)),
+        ((1, 34), (0, 100)),  # a third is done: the rest is left empty
+        ((80, 90), (79, 100)),  # a training that went on
+        ((1, 120), (0, 120)),
+    ],
+)
+def test_what_the_plots_span(iterations, span):
+    figure = plot_training(history([report(k) for k in iterations]))
+    assert {axis.get_xlim() for axis in figure.axes} == {span}
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def test_validations(progress):
 @pytest.mark.parametrize(
     ("how", "style", "words"),
     [
-        ("finished", "success", "finished: 200 iterations, 2 min 5 s"),
+        ("finished", "success", "finished: 200 iterations in 2 min 5 s"),
         ("stopped: 3 of 200, a<b", "warning", "stopped: 3 of 200, a&lt;b"),
         ("failed: no data", "danger", "failed: no data"),
     ],
@@ -135,6 +135,20 @@ def test_the_end(progress, clock, how, style, words):
     progress.ended(how)
     assert progress.bar.bar_style == style and progress.status.value == words
     assert progress.plot.value != before  # the last report is in it
+
+
+@pytest.mark.parametrize(
+    ("done", "words"),
+    [(150, "finished: 50 of 200 iterations in 3 s"), (200, "finished: 0 of 200 iterations in 3 s")],
+)
+def test_the_end_of_a_training_that_went_on(clock, done, words):
+    progress = TrainingProgress(clock)
+    progress.start(done, 200)
+    if done < 200:
+        progress.report(report(200))
+    clock.now += 3
+    progress.ended("finished")
+    assert progress.status.value == words
 
 
 def picture(data):
