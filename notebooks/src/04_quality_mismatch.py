@@ -20,6 +20,7 @@ from pathlib import Path
 from IPython.display import Markdown
 from mmengine.logging import MMLogger
 
+# %%
 from cascadekit.apis import open_loader
 from cascadekit.experiments.committed import committed_tables
 from cascadekit.experiments.layout_pictures import detection_grid
@@ -79,11 +80,12 @@ three = {name: own for name, own in recordings.items() if name != "cascade"}
 # %% [markdown]
 # ## What they find
 #
-# Four pictures, chosen by their truth alone, through the four detectors; boxes with a score of 0.3
-# or more. Look for boxes that are nearly right (orange): a strict detector should have fewer.
+# Three pictures, chosen by their truth alone, through the four detectors: boxes with a score of 0.5
+# or more, each with its IoU. Dashed is the truth. Look for boxes that are only nearly right
+# (yellow): a strict detector should have fewer of them.
 
 # %%
-detection_grid(recordings)
+detection_grid(recordings, count=3, least_score=0.5)
 
 # %% [markdown]
 # ## A regressor is good at what it was trained on (Figure 2 a)
@@ -152,7 +154,11 @@ with_truth = {
 }
 helped = ap_curves.compute_ap_curves({**three, **with_truth}, rounds=ROUNDS)
 ap_curves.plot_ap_curves(
-    helped, "Ground truth among the proposals", dashed=list(three), colors=LINE_COLORS[:3]
+    helped,
+    "Ground truth among the proposals",
+    dashed=list(three),
+    banded=list(with_truth),
+    colors=LINE_COLORS[:3],
 )
 
 # %%

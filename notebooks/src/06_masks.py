@@ -103,9 +103,8 @@ def drawn(number):
     figure = new_figure(960, 270)
     for k, (name, own) in enumerate(recordings.items()):
         prediction = own.predictions[number]
-        picture = draw_detections(
-            read_picture(prediction.info), prediction.detections, own.classes, SCORE, size=480
-        )
+        image, detections = read_picture(prediction.info), prediction.detections
+        picture = draw_detections(image, detections, own.classes, SCORE, size=480)
         picture.canvas.draw()
         pixels = np.asarray(picture.canvas.buffer_rgba())[:, :, :3].copy()
         write(figure, 240 * k + 6, 14, name, 14, bold=True)
