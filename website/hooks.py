@@ -162,4 +162,10 @@ def _expand(nav: Any, files: Files, named: set[str]) -> Any:
         hidden = named | {"changelog.md"}
         return sorted(uri for uri in uris if "/" not in uri and uri not in hidden)
     inside = [uri for uri in uris if uri.startswith(nav[:-1])]
-    return sorted(inside, key=lambda uri: (not uri.endswith("/index.md"), uri))
+    return sorted(inside, key=_place_of)
+
+
+def _place_of(uri: str) -> tuple[bool, list[str]]:
+    """index.md first, and table10 behind table2."""
+    parts = [part.zfill(4) if part.isdigit() else part for part in re.split(r"(\d+)", uri)]
+    return not uri.endswith("/index.md"), parts

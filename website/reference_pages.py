@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import json
+
 from website.repository import ROOT
 
 PACKAGE = ROOT / "cascadekit"
@@ -40,9 +43,20 @@ def rooms() -> dict[str, list[str]]:
 
 def room_page(name: str, modules: list[str]) -> str:
     """The page of a room: mkdocstrings fills it in."""
-    blocks = "\n\n".join(f"::: {module}" for module in modules)
+    blocks = "\n\n".join(f"::: {module}{_options(module)}" for module in modules)
     title = "cascadekit" if name == BASICS else f"cascadekit.{name}"
     return f"# {title}\n\n{blocks}\n"
+
+
+def _options(module: str) -> str:
+    """Of a package only what it defines itself: what it hands on is told in its own module."""
+    path = ROOT.joinpath(*module.split("."), "__init__.py")
+    if not path.is_file():
+        return ""
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    defined = [n.name for n in body if isinstance(n, ast.FunctionDef | ast.ClassDef)]
+    shown = [name for name in defined if not name.startswith("_")]
+    return f"\n    options:\n      members: {json.dumps(shown or False)}"
 
 
 def index_page(found: dict[str, list[str]]) -> str:

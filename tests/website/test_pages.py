@@ -32,6 +32,13 @@ def test_reference_pages():
     assert reference_pages.room_page("a", ["x.a", "x.a.b"]) == (
         "# cascadekit.a\n\n::: x.a\n\n::: x.a.b\n"
     )
+    # A package shows what it defines, not what it hands on.
+    page = reference_pages.room_page("models", ["cascadekit.models", "cascadekit.models.losses"])
+    assert page.split("\n\n")[1:] == [
+        "::: cascadekit.models\n    options:\n      members: false",
+        "::: cascadekit.models.losses\n",
+    ]
+    assert '"config_path"' in reference_pages.room_page("cascadekit", ["cascadekit"])
     text = reference_pages.index_page({"structures": []})
     assert "| [structures](structures.md) | Values that travel" in text
 
