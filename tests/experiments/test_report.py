@@ -138,7 +138,9 @@ def test_without_any_results(tmp_path):
     assert all(page.empty for page in written.pages)
     assert written.ledger.count(HOLDS) == 0 and broken_links(tmp_path) == []
     index = read(tmp_path, "index.md")
-    assert index.count("| not run |") == len(CLAIMS) + len(written.pages) and "Budget: none" in index
+    assert (
+        index.count("| not run |") == len(CLAIMS) + len(written.pages) and "Budget: none" in index
+    )
     assert "Needs:" in read(tmp_path, "ledger.md")
 
 
