@@ -91,7 +91,7 @@ def plot_training(history: TrainingHistory, title: str = "", width: int = 900) -
         _draw_scores(axes[2], history.validations)
     for axis in axes:
         axis.set_xlim(*_span(history))
-        axis.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
+        axis.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10], integer=True))
     return figure
 
 
