@@ -202,14 +202,18 @@ def _whole(own: RawSet, sizes: Sizes) -> Iterator[Finding]:
 
 
 def _regions(own: RawSet) -> Iterator[Finding]:
-    regions = [p.example(o) for p in own.pictures for o in p.objects if o.region]
-    if regions:
-        names = Counter(o.label for p in own.pictures for o in p.objects if o.region)
-        kinds = ", ".join(f"{count} {name}" for name, count in names.most_common(5))
+    """Regions to ignore; one that several classes ignore is in the set once for each."""
+    examples, names = [], Counter[str | None]()
+    for picture in own.pictures:
+        once = {(o.box or o.key): o for o in picture.objects if o.region}
+        examples += [picture.example(o) for o in once.values()]
+        names.update(o.label for o in picture.objects if o.region)
+    if examples:
+        kinds = ", ".join(f"{count} for {name}" for name, count in names.most_common(5))
         yield own.finding(
             "object.regions",
             NOTE,
-            f"{plural(len(regions), 'region')} to ignore, neither learned nor background ({kinds})",
-            count=len(regions),
-            examples=few(regions),
+            f"{plural(len(examples), 'region')} to ignore, neither learned nor background: {kinds}",
+            count=len(examples),
+            examples=few(examples),
         )

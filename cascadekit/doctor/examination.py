@@ -12,7 +12,7 @@ from cascadekit.doctor.anchors import anchor_findings
 from cascadekit.doctor.annotations import annotation_findings
 from cascadekit.doctor.classes import class_findings, class_table
 from cascadekit.doctor.duplicates import duplicate_findings
-from cascadekit.doctor.finding import SEVERITIES, Finding, count_of, worst_first
+from cascadekit.doctor.finding import SEVERITIES, Finding, count_of, plural, worst_first
 from cascadekit.doctor.machine import machine_findings
 from cascadekit.doctor.measured import measured_quality
 from cascadekit.doctor.picture_checks import picture_findings
@@ -139,8 +139,9 @@ def _facts(
     for own in sets:
         objects = sum(not o.region for p in own.pictures for o in p.objects)
         name = own.role.capitalize()
-        words = f"{own.source}: {len(own.pictures)} pictures, {objects} objects"
+        counts = f"{plural(len(own.pictures), 'picture')}, {plural(objects, 'object')}"
+        words = f"{own.source}: {counts}"
         facts[name] = f"{facts[name]}; {words}" if name in facts else words
-    decoded = f"{len(states)} files"
-    facts["Looked at"] = f"{decoded}, {len(sampled.infos)} training pictures after the pipeline"
+    piped = plural(len(sampled.infos), "training picture")
+    facts["Looked at"] = f"{plural(len(states), 'file')}, {piped} after the pipeline"
     return facts

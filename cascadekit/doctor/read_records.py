@@ -41,7 +41,7 @@ def read_records(config: Mapping[str, Any], role: str) -> RawSet:
             role,
             f"the reader refuses {source}: {error}",
             "See the message",
-            examples=(Example(source, str(error)),),
+            examples=(Example(source),),
         )
         return RawSet(role, source, kind, str(config.get("image_dir", "")), (), (), (refused,))
     names = {entry["id"]: entry["name"] for entry in data["categories"]}

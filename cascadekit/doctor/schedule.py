@@ -7,7 +7,7 @@ from typing import Any
 
 from mmengine import Config
 
-from cascadekit.doctor.finding import ERROR, NOTE, WARNING, Finding
+from cascadekit.doctor.finding import ERROR, NOTE, WARNING, Finding, plural
 
 SHORT, LONG = 1.0, 300.0  # epochs; below, some pictures are never seen; above, few are seen often
 # Detectron's rule: SGD learns with .02 for 16 pictures, and with the rate in proportion otherwise.
@@ -51,8 +51,8 @@ def training_length(config: Config, num_pictures: int, batch: int) -> tuple[floa
 
 def _length(pictures: int, batch: int, iterations: float, epochs: float) -> Iterator[Finding]:
     said = (
-        f"{iterations:g} iterations of {batch} pictures are {epochs:.1f} epochs of {pictures} "
-        "pictures (on one device)"
+        f"{iterations:g} iterations of {batch} pictures are {epochs:.1f} epochs of "
+        f"{plural(pictures, 'picture')} (on one device)"
     )
     if batch > pictures:
         yield Finding(

@@ -91,3 +91,11 @@ def test_boxes_over_the_whole_picture():
 
 def test_no_pictures():
     assert annotation_findings(raw_set(), {}) == []
+
+
+def test_a_region_that_several_classes_ignore_counts_once():
+    regions = [raw_object(A, label=name, region=True) for name in ("cat", "dog")]
+    crowd = raw_object((0.0, 0.0, 9.0, 9.0), region=True)
+    own = raw_set(raw_picture(raw_object(FAR), *regions, crowd))
+    finding = checks(annotation_findings(own, {}))["object.regions"]
+    assert finding.count == 2 and "2 for cat, 1 for dog" in finding.what

@@ -15,11 +15,12 @@ FAULTY = {
 }
 
 
-@pytest.fixture
-def faulty(tmp_path):
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory):
     """A box without area and a picture that is not there."""
-    file = makers.coco(tmp_path / "data", **FAULTY)
-    (tmp_path / "data/3.png").unlink()
+    folder = tmp_path_factory.mktemp("faulty")
+    file = makers.coco(folder, **FAULTY)
+    (folder / "3.png").unlink()
     return examine(makers.config(file), sample=5)
 
 
