@@ -284,7 +284,15 @@ def save_weights(
             save_file(tensors, part, dict(notes) if notes else None)
         else:
             torch.save(tensors, part)
+        part.chmod(0o666 & ~_umask())  # safetensors lets nobody else read its files
         os.replace(part, file)
     finally:
         part.unlink(missing_ok=True)
     return file
+
+
+def _umask() -> int:
+    """What the process takes from the permissions of new files; asking means setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,3 +1,4 @@
+import os
 import re
 
 import pytest
@@ -246,6 +247,15 @@ def test_offline_says_what_where_and_what_else(tmp_path, monkeypatch):
     assert re.search(r"https://\S+/resnet50-[0-9a-f]{8}\.pth", message)
     assert str(tmp_path / "checkpoints" / "resnet50-") in message
     assert "--cfg-options model.backbone.weights=None" in message
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_files_are_readable_as_any_new_file(tmp_path, suffix):
+    plain = tmp_path / "plain"
+    plain.touch()
+    path = save_weights({"w": torch.ones(1)}, tmp_path / f"net{suffix}")
+    assert path.stat().st_mode == plain.stat().st_mode
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".pt", ".safetensors"])
