@@ -148,7 +148,8 @@ def weights(path):
 def test_stopped_and_resumed_is_the_same_to_the_bit(tmp_path, monkeypatch):
     """Without a seed of one's own: the run that goes on takes that of the run it goes on from."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    options = {**NO_SAVES, "train_cfg.max_iters": 6}
+    # The whole run validates where the other one is stopped.
+    options = {**NO_SAVES, "train_cfg.max_iters": 6, "train_cfg.val_interval": 3}
     config = load_config(TINY, options=options)
     train(config, whole, seed=7, progress=None)
     listener = Listener()

@@ -27,6 +27,7 @@ class KeepRandomState(Hook):
         # After which iteration, and the state then: a run that is interrupted is saved as it was
         # after its last whole iteration, and has drawn for the next one already.
         self._kept: tuple[int, dict[str, Any]] | None = None
+        self._before_val: dict[str, Any] | None = None
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Add the state."""
@@ -62,6 +63,16 @@ class KeepRandomState(Hook):
     ) -> None:
         """Keep the state of a whole iteration."""
         self._kept = (runner.iter + 1, random_state())
+
+    def before_val(self, runner: Any) -> None:
+        """Validation draws numbers too, and a run that goes on after it does not validate again."""
+        self._before_val = random_state()
+
+    def after_val(self, runner: Any) -> None:
+        """Training goes on as if there had been no validation."""
+        if self._before_val is not None:
+            restore(self._before_val)
+            self._before_val = None
 
 
 def random_state() -> dict[str, Any]:

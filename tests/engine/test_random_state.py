@@ -74,3 +74,45 @@ def test_it_does_nothing_for_weights_to_start_from():
     hook.after_load_checkpoint(SimpleNamespace(_resume=True), {})  # of an older version
     hook.before_train_epoch(None)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_an_interrupted_run_keeps_the_state_of_its_last_whole_iteration():
+    seed()
+    hook, cut_off, whole = KeepRandomState(), {"meta": {"iter": 3}}, {"meta": {"iter": 4}}
+    hook.after_train_iter(SimpleNamespace(iter=2), 2)  # the third is done
+    state = random_state()
+    wanted = draw()  # the fourth draws, and is cut off
+    hook.before_save_checkpoint(None, cut_off)
+    restore(cut_off[KEY])
+    assert same(draw(), wanted)
+    hook.before_save_checkpoint(None, whole)  # of another iteration: the state as it is now
+    restore(whole[KEY])
+    now = draw()
+    restore(state)
+    draw()
+    assert same(draw(), now)
+
+
+def test_interrupted_again_before_an_iteration_is_done():
+    seed()
+    hook, checkpoint, again = KeepRandomState(), {"meta": {"iter": 3}}, {"meta": {"iter": 3}}
+    hook.before_save_checkpoint(None, checkpoint)
+    wanted = draw()
+    hook.after_load_checkpoint(SimpleNamespace(_resume=True), checkpoint)
+    draw()
+    hook.before_save_checkpoint(None, again)
+    restore(again[KEY])
+    assert same(draw(), wanted)
+
+
+def test_validation_leaves_no_trace():
+    seed()
+    hook = KeepRandomState()
+    state = random_state()
+    wanted = draw()
+    restore(state)
+    hook.before_val(None)
+    draw()
+    hook.after_val(None)
+    assert same(draw(), wanted)
+    hook.after_val(None)  # without a beginning: nothing to take up
