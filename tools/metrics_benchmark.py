@@ -1,9 +1,9 @@
 """Time the metrics on random data of the benchmarks' sizes; COCO's against its peers in one run.
 
 Example:
-    python tools/benchmark_metrics.py                      # all, at full size, one core
-    python tools/benchmark_metrics.py coco --repeats 3     # 5,000 pictures, 500,000 detections
-    python tools/benchmark_metrics.py --part 0.02          # a fiftieth, to see that it runs
+    python tools/metrics_benchmark.py                      # all, at full size, one core
+    python tools/metrics_benchmark.py coco --repeats 3     # 5,000 pictures, 500,000 detections
+    python tools/metrics_benchmark.py --part 0.02          # a fiftieth, to see that it runs
 """
 
 from __future__ import annotations
