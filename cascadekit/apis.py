@@ -368,3 +368,4 @@ def _keep_test(config: Config) -> None:
         config[key] = None
     config.pop("auto_scale_lr", None)
     config.model.backbone.pop("weights", None)  # the checkpoint has them
+    config.load_from = None  # the Runner would load it over the checkpoint

@@ -79,3 +79,8 @@ def test_two_steps(tmp_path):
     # At a rate of 0 the proposal network is still the first step's.
     assert all(torch.equal(v, proposals[k]) for k, v in second.model.rpn_head.state_dict().items())
     assert len(second.model.roi_head.bbox_head) == 2
+
+    # What it started from is of no matter when it is tested, nor need it be there any more.
+    asked = config(2, load_from=str(tmp_path / "gone.pth"))
+    scores = evaluate(asked, tmp_path / "second" / "iter_1.pth", tmp_path / "again")
+    assert 0 <= scores["coco/bbox_AP"] <= 1
