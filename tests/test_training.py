@@ -145,33 +145,50 @@ def weights(path):
     return torch.load(path, weights_only=False)["state_dict"]
 
 
-def test_stopped_and_resumed_is_the_same_to_the_bit(tmp_path, monkeypatch):
+def six_iterations():
+    """Six iterations with a validation in the middle and at the end."""
+    return load_config(
+        TINY, options={**NO_SAVES, "train_cfg.max_iters": 6, "train_cfg.val_interval": 3}
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Weights of a training that nobody stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    train(six_iterations(), folder, seed=7, progress=None)
+    return weights(folder / "iter_6.pth")
+
+
+@pytest.mark.parametrize(
+    "stopped",
+    [
+        2,  # the next pictures are read already, and were drawn for
+        3,  # validation, which draws as well, would come next, and does not come again
+    ],
+)
+def test_stopped_and_resumed_is_the_same_to_the_bit(tmp_path, monkeypatch, whole, stopped):
     """Without a seed of one's own: the run that goes on takes that of the run it goes on from."""
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    # The whole run validates where the other one is stopped.
-    options = {**NO_SAVES, "train_cfg.max_iters": 6, "train_cfg.val_interval": 3}
-    config = load_config(TINY, options=options)
-    train(config, whole, seed=7, progress=None)
-    listener = Listener()
+    config, listener = six_iterations(), Listener()
     with monkeypatch.context() as patch:
-        calls = stop_during(patch, iteration=3)
+        calls = stop_during(patch, iteration=stopped)
         with pytest.raises(TrainingInterrupted) as caught:
-            train(config, parts, seed=7, progress=listener)
-    assert len(calls) == 3  # the third was finished
-    saved = parts / "interrupted_iter_3.pth"
-    for words in ("3 of 6 iterations are done", str(saved), f"{str(parts)!r}, resume=True"):
+            train(config, tmp_path, seed=7, progress=listener)
+    assert len(calls) == stopped  # it was finished
+    saved = tmp_path / f"interrupted_iter_{stopped}.pth"
+    done = f"{stopped} of 6 iterations are done"
+    for words in (done, str(saved), f"{str(tmp_path)!r}, resume=True"):
         assert words in str(caught.value)
     assert listener.told[-1] == ("ended", f"stopped: {caught.value}")
     # Stopped again before an iteration is done, and only then finished.
     with monkeypatch.context() as patch:
         stop_at_once(patch)
-        with pytest.raises(TrainingInterrupted, match="3 of 6"):
-            train(config, parts, resume=True, progress=None)
-    runner = train(config, parts, resume=True, progress=None)
-    assert runner.iter == 6
-    first, second = weights(whole / "iter_6.pth"), weights(parts / "iter_6.pth")
-    assert first.keys() == second.keys()
-    assert all(torch.equal(first[name], second[name]) for name in first)
+        with pytest.raises(TrainingInterrupted, match=done):
+            train(config, tmp_path, resume=True, progress=None)
+    assert train(config, tmp_path, resume=True, progress=None).iter == 6
+    parts = weights(tmp_path / "iter_6.pth")
+    assert parts.keys() == whole.keys()
+    assert all(torch.equal(parts[name], whole[name]) for name in whole)
 
 
 def stop_at_once(patch):
