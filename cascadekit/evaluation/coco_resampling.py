@@ -65,9 +65,20 @@ def match_coco(
     return read_matches(coco_evaluator(ground_truth, results, iou_type, (1, 10, MOST)))
 
 
-def read_matches(evaluator: CocoEvaluator) -> CocoMatches:
-    """The same of an evaluator whose largest limit on detections is `MOST`."""
-    scores = evaluator.scores()  # matches too
+def read_matches(evaluator: CocoEvaluator, scores: CocoScores | None = None) -> CocoMatches:
+    """The same of an evaluator whose largest limit on detections is `MOST`.
+
+    Args:
+        evaluator: of `coco_evaluator`; what it has matched is used.
+        scores: its figures, if they are known, from any back end.
+
+    Returns:
+        The matches.
+    """
+    if scores is None:
+        scores = evaluator.scores()  # matches too
+    elif not evaluator.evalImgs:  # another back end did it
+        evaluator.match()
     sizes = range(1 + len(SIZES))
     return CocoMatches(scores, tuple(join_matches(evaluator, area) for area in sizes))
 

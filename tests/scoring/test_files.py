@@ -307,3 +307,26 @@ def test_faults_of_the_call(tmp_path):
         evaluate_files("kitti", files.gt, files.dt, options=FileOptions(split="vall"))
     with pytest.raises(InputError, match="--bootstrap must be 0 or more"):
         evaluate_files("kitti", files.gt, files.dt, rounds=-1)
+
+
+def test_ignored_objects_are_said(tmp_path):
+    """The original overwrites `ignore` by `iscrowd`; who compares should know."""
+    truth, results = random_case(3, crowds=False, ignored=True)
+    files = makers.coco(tmp_path, truth, results)
+    odd = sum(a["ignore"] for a in truth["annotations"])
+    (note,) = evaluate_files("coco", files.gt, files.dt).a.notes
+    assert note.startswith(f"{odd} objects that are no crowds have ignore 1")
+    truth, results = random_case(3)
+    files = makers.coco(tmp_path, truth, results)
+    assert evaluate_files("coco", files.gt, files.dt, rounds=3).a.notes == ()
+
+
+@pytest.mark.parametrize("backend", ["pycocotools", "faster_coco_eval"])
+def test_intervals_are_the_same_whatever_the_back_end(backend, tmp_path):
+    pytest.importorskip(backend, reason=f"no {backend} here")
+    files = makers.coco(tmp_path, *random_case(4))
+    draws = evaluate_files(
+        "coco", files.gt, files.dt, rounds=4, options=FileOptions(backend=backend)
+    ).spread_a.distribution.draws
+    own = evaluate_files("coco", files.gt, files.dt, rounds=4).spread_a.distribution.draws
+    assert np.array_equal(draws, own, equal_nan=True)
