@@ -1,9 +1,11 @@
 """Every command on every page is one that the program it calls would take."""
 
+import shlex
 from pathlib import Path
 
 import pytest
 
+from cascadekit.commands import run
 from tests.shell_commands import Command, UnknownCommandError, check, commands_of
 
 ROOT = Path(__file__).parents[1]
@@ -33,6 +35,18 @@ def test_every_command_is_known(page):
         except UnknownCommandError as error:
             faults.append(f"{command.text}\n    {error}")
     assert not faults, "\n".join(faults)
+
+
+@pytest.mark.slow
+def test_the_start_page_predicts(tmp_path):
+    """The second of its two commands is run; the first one made this environment."""
+    (command,) = [c for c in commands_of(text_of(ROOT / "docs/index.md")) if "predict" in c.text]
+    words = shlex.split(command.text)[1:]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        assert run(words[0], [*words[1:], "--out", str(tmp_path)], "cascadekit") == 0
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"predictions.json", "shapes.png", "shapes_stages.png"}
 
 
 def test_there_are_commands():

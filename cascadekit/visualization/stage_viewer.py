@@ -94,6 +94,7 @@ class StageViewer(widgets.VBox):  # type: ignore[misc]
         for box in (controls, beside, view):
             box.layout.flex_flow = "row wrap"
         beside.layout.flex = f"1 1 {TABLE_WIDTH}px"
+        beside.layout.align_content = "flex-start"
         super().__init__([controls, view])
         self.add_class("cascadekit-viewer")
         self.picture.add_class("cascadekit-picture")
