@@ -63,7 +63,8 @@ class Experiment:
         question: what it is to answer, one or two sentences.
         rows: in the paper's order; those that only the paper has are in `paper` alone.
         layout: kinds of tables and figures, each one of `LAYOUTS`.
-        columns: header -> path below the row's own; the first is the one that counts.
+        columns: header -> path below the row's own.
+        counts: header of the column in which rows are compared; "": the first.
         paper: row label -> printed numbers, one per column, None where not known.
         scale: what our numbers are multiplied with to be in the paper's unit.
         digits: decimals of the cells.
@@ -80,6 +81,7 @@ class Experiment:
     rows: tuple[Row, ...]
     layout: tuple[str, ...]
     columns: Mapping[str, str] = field(default_factory=dict)
+    counts: str = ""
     paper: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     scale: float = 100.0
     digits: int = 1
@@ -87,6 +89,11 @@ class Experiment:
     claims: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
     note: str = ""
+
+    @property
+    def main_column(self) -> str:
+        """Header of the column in which rows are compared; "" where there are no columns."""
+        return self.counts or next(iter(self.columns), "")
 
     def measures(self) -> dict[str, tuple[str, ...]]:
         """Arm -> the measures that runs have to take for the rows, without repetition."""
@@ -148,6 +155,8 @@ def _check(file: str, experiment: Experiment) -> None:
     check_word(f"{file}: gain", experiment.gain, ("difference", "ratio"))
     for layout in experiment.layout:
         check_word(f"{file}: layout", layout, LAYOUTS)
+    if experiment.counts:
+        check_word(f"{file}: the column that counts", experiment.counts, experiment.columns)
     labels = [row.label for row in experiment.rows]
     for row in experiment.rows:
         if row.beside:

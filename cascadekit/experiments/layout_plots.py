@@ -30,7 +30,7 @@ def gains(experiment: Experiment, view: View) -> list[Drawing]:
     if not found:
         return []
     ratio = experiment.gain == "ratio"
-    first = next(iter(experiment.columns))
+    first = experiment.main_column
     figure = _stacked(experiment, found)
     for axis in figure.axes:
         axis.axvline(1 if ratio else 0, color=QUIET, linewidth=points(1.5))

@@ -36,8 +36,10 @@ def paper_table(experiment: Experiment) -> Table:
 
 
 def paper_gain(experiment: Experiment, row: Row) -> float:
-    """The gain of a row's first column in the paper; nan where it prints not both."""
-    pair = [experiment.paper.get(label, (None,))[0] for label in (row.label, row.beside)]
+    """The gain of a row's main column in the paper; nan where it prints not both."""
+    place = list(experiment.columns).index(experiment.main_column) if experiment.columns else 0
+    numbers = [experiment.paper.get(label) for label in (row.label, row.beside)]
+    pair = [None if each is None else each[place] for each in numbers]
     first, second = pair
     if first is None or second is None:
         return math.nan
@@ -45,11 +47,11 @@ def paper_gain(experiment: Experiment, row: Row) -> float:
 
 
 def our_gain(experiment: Experiment, view: View, row: Row, data: str) -> Spread | None:
-    """The paired gain of a row's first column."""
+    """The paired gain of a row's main column."""
     others = [other for other in experiment.rows if other.label == row.beside]
     if not others or not experiment.columns:
         return None
-    path = next(iter(experiment.columns.values()))
+    path = experiment.columns[experiment.main_column]
     pair = [view.spread(r, path, data, experiment.scale) for r in (row, others[0])]
     return compared(*pair, ratio=experiment.gain == "ratio")
 
@@ -72,7 +74,7 @@ def _our_table(experiment: Experiment, view: View, data: str) -> Table | None:
     if not any(cell for cells in spreads.values() for cell in cells):
         return None
     compare = any(row.beside for row in rows)
-    first = next(iter(experiment.columns))
+    first = experiment.main_column
     header = ["", *experiment.columns, *([f"{first} gain", "paper's"] if compare else [])]
     lines = [
         [

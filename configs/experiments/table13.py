@@ -9,21 +9,23 @@ arms = {
 }
 layout = ["table"]
 columns = {
-    "R MR75": "MR75_Reasonable",
-    "small MR75": "MR75_Small",
-    "heavy MR75": "MR75_Heavy",
-    "all MR75": "MR75_All",
     "R MR50": "MR50_Reasonable",
     "small MR50": "MR50_Small",
     "heavy MR50": "MR50_Heavy",
     "all MR50": "MR50_All",
+    "R MR75": "MR75_Reasonable",
+    "small MR75": "MR75_Small",
+    "heavy MR75": "MR75_Heavy",
+    "all MR75": "MR75_All",
 }
+counts = "R MR75"
+digits = 2
 paper = {
     "MS-CNN": (None, None, None, None, None, None, None, None),
     "Cascade MS-CNN": (None, None, None, None, None, None, None, None),
-    "what the cascade has more (text: about)": (-10.0, None, None, None, None, None, None, None),
-    "MS-CNN, test set (leaderboard)": (None, None, None, None, 13.32, 15.86, 51.88, 39.94),
-    "Cascade MS-CNN, test set (leaderboard)": (None, None, None, None, 11.62, 13.64, 47.14, 37.63),
+    "what the cascade has more (text: about)": (None, None, None, None, -10.0, None, None, None),
+    "MS-CNN, test set (leaderboard)": (13.32, 15.86, 51.88, 39.94, None, None, None, None),
+    "Cascade MS-CNN, test set (leaderboard)": (11.62, 13.64, 47.14, 37.63, None, None, None, None),
 }
 claims = ["C17"]
 data = ["drawn-citypersons"]

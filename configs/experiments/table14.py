@@ -9,13 +9,14 @@ arms = {
 }
 layout = ["table"]
 columns = {
-    "easy AP75": "AP75_easy",
-    "medium AP75": "AP75_medium",
-    "hard AP75": "AP75_hard",
     "easy AP50": "AP50_easy",
     "medium AP50": "AP50_medium",
     "hard AP50": "AP50_hard",
+    "easy AP75": "AP75_easy",
+    "medium AP75": "AP75_medium",
+    "hard AP75": "AP75_hard",
 }
+counts = "easy AP75"
 paper = {
     "MS-CNN": (None, None, None, None, None, None),
     "Cascade MS-CNN": (None, None, None, None, None, None),

@@ -44,6 +44,13 @@ def test_what_a_file_says(tmp_path):
     assert found.measures() == {"a": ("scores",), "b": ("cost",)}
 
 
+def test_the_column_in_which_rows_are_compared(tmp_path):
+    assert load_experiment(write(tmp_path, TEXT)).main_column == "AP"  # the first
+    assert load_experiment(write(tmp_path, TEXT + 'counts = "AP50"\n')).main_column == "AP50"
+    without = TEXT.split("columns")[0]
+    assert load_experiment(write(tmp_path, without)).main_column == ""
+
+
 def test_given_rows_are_not_measured(tmp_path):
     text = TEXT.replace('arm="b"', 'arm="b", given=True')
     assert load_experiment(write(tmp_path, text)).measures() == {"a": ("scores",)}
@@ -57,6 +64,7 @@ def test_given_rows_are_not_measured(tmp_path):
         ('"table"', '"tabel"', "layout must be one of .* Did you mean 'table'"),
         ('arm="a", ', "", "row 'one' names no arm"),
         ('beside="one"', 'beside="won"', "beside must be one of one, two"),
+        ('"AP50"]', '"AP50"]\ncounts = "AP5"', "counts must be one of AP, AP50"),
         ("(1.0, None)", "(1.0,)", "row 'one' has 1 numbers, but there are 2 columns"),
     ],
 )

@@ -78,3 +78,14 @@ def test_gains_over_several_rows_are_named():
     rows = (*ROWS, Row("best", "b", {"scores": "final/bbox"}, beside="better"))
     _, ours = cells(scores({"a": [0.4], "b": [0.5]}), replace(EXPERIMENT, rows=rows))
     assert ours.notes[-1] == "Gain in AP, of the same seed: better over base; best over better."
+
+
+def test_another_column_counts():
+    """Cells stay where the paper has them; gains are in the column that the file names."""
+    columns = {"AP50": "AP50", "AP": "AP"}
+    paper = {"base": (57.0, 34.9), "better": (None, 38.9)}
+    chosen = replace(EXPERIMENT, columns=columns, counts="AP", paper=paper)
+    _, ours = cells(scores({"a": [0.4], "b": [0.42]}), chosen)
+    assert ours.header == ("", "AP50", "AP", "AP gain", "paper's")
+    assert ours.rows[1] == ("better", "-", "42.0", "+2.0", "+4.0")
+    assert ours.notes[-1] == "Gain in AP over base, of the same seed."
