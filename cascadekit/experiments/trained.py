@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +36,7 @@ from cascadekit.experiments.runs import (
     read_json,
     write_plan,
 )
-from cascadekit.experiments.worker import BUSY
+from cascadekit.experiments.worker import BUSY, BusyError, locked
 
 BUDGETS = ("smoke", "small")
 LOOK_AGAIN = 0.5  # seconds between two looks at a training
@@ -113,7 +114,7 @@ def _train(run: Run) -> None:
         return
     if run.needs is not None:
         _train(run.needs)
-    write_plan(run)
+    _plan(run)
     line = StatusLine()
     line.show(f"{run.label}: training begins")
     try:
@@ -124,6 +125,14 @@ def _train(run: Run) -> None:
         raise
     minutes = read_json(run.folder / RECORD).get("minutes") or 0.0
     line.end(f"{run.label}: trained in {duration(minutes)}")
+
+
+def _plan(run: Run) -> None:
+    """Write what the worker has to know, unless another process works by it at the moment."""
+    run.folder.mkdir(parents=True, exist_ok=True)
+    with suppress(BusyError), locked(run.folder):
+        if not run.done():
+            write_plan(run)
 
 
 def _one_attempt(run: Run, line: StatusLine) -> None:

@@ -14,6 +14,7 @@ from cascadekit.experiments.arms import load_arms
 from cascadekit.experiments.data import data_set
 from cascadekit.experiments.runs import RECORD, WEIGHTS, make_run, write_json, write_plan
 from cascadekit.experiments.trained import trained
+from cascadekit.experiments.worker import locked
 
 ARMS = load_arms()
 
@@ -106,6 +107,17 @@ def test_another_process_is_waited_for(tmp_path, worker, capsys):
     )
     module._train(smoke_run(tmp_path))
     assert "trained in" in capsys.readouterr().out
+
+
+def test_the_plan_of_a_training_under_way_is_left_alone(tmp_path):
+    """The worker may have put into its config what it took from another run."""
+    run = smoke_run(tmp_path)
+    run.folder.mkdir(parents=True)
+    with locked(run.folder):
+        module._plan(run)
+        assert [path.name for path in run.folder.iterdir()] == [".lock"]
+    module._plan(run)
+    assert (run.folder / "run.json").is_file()
 
 
 @pytest.mark.parametrize(
