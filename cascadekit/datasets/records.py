@@ -6,7 +6,8 @@ A record is a dict with `img_path`, `img_id`, `height`, `width` (pixels of the f
 - `bbox`: [x1, y1, x2, y2] float, pixels of the file, inside the picture and not empty
 - `label`: int, 0..K-1
 - `area`: float, square pixels of the file (the annotation's own where it gives one)
-- `iscrowd`, `ignore`: 0 or 1; either makes the object a region that training ignores
+- `iscrowd`, `ignore`: 0 or 1; either keeps training from learning it. `iscrowd` is a region, where
+  anything may be; `ignore` alone a single object ("difficult", too small)
 - `segmentation`: polygons, RLE, or None when the object has no usable mask
 
 Readers of a benchmark's own format add what that benchmark knows of an object, and `devkit` to the
