@@ -69,7 +69,8 @@ def read_kitti_found(folder: str | os.PathLike[str], stems: Sequence[str]) -> Fo
         InputError: no folder, none of the files, or a faulty row.
     """
     place = _folder(folder, "KITTI's STEM.txt files")
-    if not any(place.glob("*.txt")) and (place / "data").is_dir():
+    # The devkit writes stats_*.txt beside its folder data.
+    if (place / "data").is_dir() and not any((place / f"{stem}.txt").is_file() for stem in stems):
         place = place / "data"
     files = {file.stem: file for file in sorted(place.glob("*.txt"))}
     return _by_picture(files, stems, place, "STEM.txt", _kitti_rows)

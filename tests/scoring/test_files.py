@@ -73,6 +73,7 @@ def test_truncation_of_exactly_the_limit_counts(tmp_path):
 def test_missing_files_are_pictures_without_detections(tmp_path):
     files = makers.kitti(tmp_path)
     (tmp_path / "data/000004.txt").unlink()
+    makers.data.text(tmp_path / "stats_car_detection.txt", "0.5 0.5")  # as the devkit leaves it
     empty = type(files.found[4])([], [], [])
     own = evaluate_kitti(files.truths, [*files.found[:4], empty, *files.found[5:]]).as_dict()
     report = evaluate_files("kitti", files.gt, tmp_path)  # the folder above `data` will do
