@@ -117,6 +117,14 @@ def test_a_picture_without_instances():
     assert crop(results, Chance([0, 0]))["instances"] == []
 
 
+def test_a_window_that_holds_nothing():
+    """The only region lies elsewhere: no object, nothing ignored, no mask."""
+    region = instance((0, 0, 9, 9), 0, 1, 1, square("rle", (0, 0, 9, 9)))
+    targets = targets_of(crop(picture(region), Chance([60, 20])), with_masks=True)
+    assert len(targets.boxes) == len(targets.ignored_boxes) == len(targets.masks) == 0
+    assert targets.is_region.shape == (0,) and targets.labels.shape == (0,)
+
+
 def test_an_ignored_object_may_be_chosen_and_a_region_may_not():
     ignored, region = instance((45, 20, 55, 30), ignore=1), instance((0, 0, 9, 9), iscrowd=1)
     found = crop(picture(region, ignored), Chance([0, 0, 0]))  # randint(1): one to choose from
