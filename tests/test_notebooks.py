@@ -319,6 +319,20 @@ def test_large_pictures_are_stored_with_fewer_colours(good):
     assert output.data == data  # a small one stays as it is
 
 
+def test_so_are_those_of_widgets(good):
+    noise = np.random.default_rng(0).integers(90, 166, (200, 300, 3), np.uint8)
+    data = [base64.b64encode(cv2.imencode(k, noise)[1]).decode() for k in (".png", ".jpg")]
+    buffers = [{"data": own, "encoding": "base64", "path": ["value"]} for own in data]
+    notebook = notebooks.read_source(good)
+    state = {f"id{k}": {"buffers": [own]} for k, own in enumerate(buffers)}
+    notebook.metadata.widgets = {notebooks.WIDGETS: {"state": {**state, "none": {}}}}
+    stored = notebooks.stable(notebook).metadata.widgets[notebooks.WIDGETS].state
+    (few,), (photo,) = [own["buffers"] for own in list(stored.values())[:2]]
+    assert len(few["data"]) < 0.6 * len(data[0]) and photo["data"] == data[1]
+    shown = cv2.imdecode(np.frombuffer(base64.b64decode(few["data"]), np.uint8), cv2.IMREAD_COLOR)
+    assert shown.shape == noise.shape
+
+
 @pytest.mark.notebook
 def test_running_twice_writes_the_same_file(good):
     path = notebooks.notebook_of(good)

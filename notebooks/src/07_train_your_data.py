@@ -195,6 +195,8 @@ Markdown("\n".join(lines) or "Nothing found.")
 # objects, before and after its regressor. Watch the three lines: every stage should end above what
 # entered it (dotted), and stage 3 above stage 2 above stage 1.
 #
+# (The training below shared its two cores with other work, so it took longer than yours will.)
+#
 # The **stop button** ends the iteration under way, saves everything, and says so in one line.
 
 # %%
