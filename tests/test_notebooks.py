@@ -324,7 +324,7 @@ def test_so_are_those_of_widgets(good):
     data = [base64.b64encode(cv2.imencode(k, noise)[1]).decode() for k in (".png", ".jpg")]
     buffers = [{"data": own, "encoding": "base64", "path": ["value"]} for own in data]
     notebook = notebooks.read_source(good)
-    state = {f"id{k}": {"buffers": [own]} for k, own in enumerate(buffers)}
+    state = {32 * str(k): {"buffers": [own]} for k, own in enumerate(buffers)}
     notebook.metadata.widgets = {notebooks.WIDGETS: {"state": {**state, "none": {}}}}
     stored = notebooks.stable(notebook).metadata.widgets[notebooks.WIDGETS].state
     (few,), (photo,) = [own["buffers"] for own in list(stored.values())[:2]]
