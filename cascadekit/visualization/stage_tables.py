@@ -11,7 +11,9 @@ from cascadekit.visualization.raster import boxes_at
 from cascadekit.visualization.story import Story
 
 # Colours are the page's own where nothing is said, so that both light and dark themes can be read.
-CELL = "padding:2px 6px;text-align:right;white-space:nowrap;border-bottom:1px solid #8886"
+CELL = "padding:2px 4px;text-align:right;white-space:nowrap;border-bottom:1px solid #8886"
+# Scores of long names go on two lines where the table has no more room.
+SCORES = CELL.replace("nowrap", "normal")
 
 
 def stage_names(story: Story) -> list[str]:
@@ -35,10 +37,10 @@ def object_table(story: Story, row: int, stage: int | None) -> str:
     lines = []
     for k, name in enumerate(stage_names(story)):
         style = f" style='background:#fff3c4;color:{INK};font-weight:600'" if k == stage else ""
-        cells = [name, *_numbers(story, row, k), _scores(story, row, k)]
-        lines.append(
-            f"<tr{style}>" + "".join(f"<td style='{CELL}'>{html.escape(c)}</td>" for c in cells)
-        )
+        cells = [name, *_numbers(story, row, k)]
+        numbers = "".join(f"<td style='{CELL}'>{html.escape(cell)}</td>" for cell in cells)
+        scores = f"<td style='{SCORES}'>{_scores(story, row, k)}</td>"
+        lines.append(f"<tr{style}>{numbers}{scores}")
     heads = "".join(f"<th style='{CELL}'>{html.escape(name)}</th>" for name in head)
     return (
         "<table style='border-collapse:collapse;font:12px sans-serif;color:inherit'>"
@@ -68,18 +70,23 @@ def iou_at(story: Story, row: int, stage: int) -> float:
 
 
 def _scores(story: Story, row: int, stage: int, most: int = 2) -> str:
-    """The likeliest classes of a stage; the reported score at the end."""
+    """The likeliest classes of a stage, the reported score at the end, as HTML."""
     if stage == 0:
         return ""
     if stage == len(story.boxes):
-        return f"{story.names[row]} {float(story.found.scores[row]):.2f}"
+        return _together(story.names[row], float(story.found.scores[row]))
     probabilities = story.probabilities[stage - 1, row]
     best = probabilities.argsort(descending=True)[:most].tolist()
     return ", ".join(
-        f"{story.class_name(k)} {float(probabilities[k]):.2f}"
+        _together(story.class_name(k), float(probabilities[k]))
         for k in best
         if float(probabilities[k]) >= 0.01
     )
+
+
+def _together(name: str, score: float) -> str:
+    """A class and its score, never on two lines."""
+    return html.escape(f"{name} {score:.2f}").replace(" ", "&nbsp;")
 
 
 def iou_plot(story: Story, row: int, stage: int | None, width: int = 260, height: int = 124) -> str:

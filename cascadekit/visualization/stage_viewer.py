@@ -25,7 +25,7 @@ MOST_OBJECTS = 30  # more cannot be told apart, and each is painted at each stag
 EVERYTHING = "- all objects -"
 # JupyterLab takes the arrow keys from a list, but not these.
 KEYS = "type an object's number to pick it, or - for all"
-TABLE_WIDTH = 480  # of the picked object's table, screen pixels
+TABLE_WIDTH = 470  # of the picked object's table, screen pixels
 
 
 class StageViewer(widgets.VBox):  # type: ignore[misc]
@@ -80,7 +80,7 @@ class StageViewer(widgets.VBox):  # type: ignore[misc]
         fitting = widgets.Layout(max_width="100%", height="auto")
         self.pages = [widgets.Image(format="jpeg", layout=fitting) for _ in range(last + 1)]
         self.picture = _stack(self.pages)
-        self.table = widgets.HTML()
+        self.table = widgets.HTML(layout=widgets.Layout(max_width="100%", overflow="auto"))
         self.plot = widgets.HTML()
         self._link_pages()
         self.threshold.observe(self._choose_objects, "value")

@@ -71,7 +71,7 @@ def test_the_slider_and_the_choice(opened, keep_time, screenshot):
     assert page.locator("#object").input_value() == "0"
     assert different(before, look(page)) > 20
     assert table.locator("tr").count() == 6  # a head and five places of the slider
-    assert "cat 0.90" in table.locator("tr.now").inner_text()
+    assert "cat\xa00.90" in table.locator("tr.now").inner_text()
     assert page.locator("#plot circle").count() == 5
     screenshot("page_object")
 
@@ -82,7 +82,7 @@ def test_a_click_picks_the_smallest_box(opened):
     # The picture is four times as large as its file; the dog's final box is 80..130 x 20..70.
     page.locator("#picture").click(position={"x": 4 * 100, "y": 4 * 40})
     assert page.locator("#object").input_value() == "1"
-    assert "dog 0.60" in page.locator("#table tr.now").inner_text()
+    assert "dog\xa00.60" in page.locator("#table tr.now").inner_text()
     assert "IoU by stage" in page.locator("#plot").inner_text()
 
 

@@ -58,6 +58,10 @@ def use_viewer(page, name, keep_time, screenshot):
     handle.press("End")
     table.locator("tr[style*='600']", has_text="final").wait_for()  # the slider's line
     screenshot(f"{name}_object")
+    inside, around = (part.bounding_box() for part in (table.locator("table"), viewer))
+    assert inside["x"] + inside["width"] <= around["x"] + around["width"] + 1, (
+        "the table is cut off"
+    )
     press(choice, "-", "object")
     table.get_by_text("objects").wait_for()
 

@@ -55,8 +55,9 @@ def test_an_object_through_the_stages():
     # IoU 20/50 to 50/50, three corners' rest: the bottom moves 10 px, a mean of 2.5 over four.
     assert [f"{v:.2f}" in table for v in (0.4, 0.6, 0.8, 1.0)] == [True] * 4
     assert table.count("2.5") >= 3
-    assert "dog 0.60, cat 0.20<" in table  # the stage's scores
-    assert "dog 0.60</td>" in table  # the reported one
+    # The scores of the stages, and the reported one; a class is never parted from its score.
+    assert "dog&nbsp;0.60, cat&nbsp;0.20</td>" in table
+    assert "dog&nbsp;0.60</td>" in table
     assert view.plot.value.startswith("<svg") and view.plot.value.count("<circle") == 5
     assert all(page.value != old for page, old in zip(view.pages, before, strict=True))
 
@@ -106,7 +107,7 @@ def test_a_hidden_choice_falls_back():
         # the objects are of other classes: nothing to measure with
         (dict(targets=targets(labels=(1, 0))), "<td"),
         # numbers for names
-        (dict(classes=None), "class 0 0.90"),
+        (dict(classes=None), "class&nbsp;0&nbsp;0.90"),
     ],
 )
 def test_less_is_known(options, words):
