@@ -28,8 +28,8 @@ from cascadekit.registry import MODELS
 
 # %% tags=["parameters"]
 BUDGET = "reader"
-PICTURES = 60
-ITERATIONS = {"counting": 60, "backbone": 40}
+PICTURES = 40
+ITERATIONS = {"counting": 60, "backbone": 30}
 SEED = 0
 
 # %%
