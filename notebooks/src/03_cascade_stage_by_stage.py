@@ -45,8 +45,13 @@ loader = open_loader(config, "test")
 # A stage is a small head: it looks at the features inside each box, says what is in it, and moves
 # it. The cascade is a loop over stages, each with weights and a threshold *u* of its own:
 #
-# boxes = proposals for stage in 1, 2, 3: features = what the pyramid shows inside the boxes scores,
-# deltas = head[stage](features) boxes = move(boxes, deltas)
+# ```text
+# boxes = proposals
+# for stage in 1, 2, 3:
+#     features = what the pyramid shows inside the boxes
+#     scores, deltas = head[stage](features)
+#     boxes = move(boxes, deltas)
+# ```
 #
 # Nothing else travels from stage to stage than the boxes. Here is one picture. Move the slider, and
 # pick an object to see how its box, its scores and its IoU change.
