@@ -18,6 +18,7 @@ from website.repository import (
 
 TEXTS = [ROOT / name for name in PAGES if name.endswith(".md")]
 TEXTS += sorted((ROOT / "docs").rglob("*.md"))
+NOTEBOOKS = sorted((ROOT / "notebooks" / "src").glob("*.py"))
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -25,6 +26,13 @@ def test_every_link_leads_somewhere(path):
     """Also to names in the code: a function that is renamed is seen here."""
     folder = path.parent.relative_to(ROOT).as_posix()
     for_site(path.read_text(encoding="utf-8"), "x.md", "" if folder == "." else folder)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_link_of_a_notebook_leads_somewhere(path):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    text = "\n".join(line[2:] for line in lines if line.startswith("# "))
+    for_site(text, "tutorials/x.md", "notebooks")
 
 
 def test_there_are_links_into_the_code():
