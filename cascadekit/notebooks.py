@@ -25,7 +25,7 @@ KERNEL = "python3"
 HASH = "code_sha256"  # key in a notebook's metadata
 WIDGETS = "application/vnd.jupyter.widget-state+json"
 # Pictures above this size are stored with 256 colours: grain makes them several times as large.
-LARGE_PICTURE = 60_000  # bytes
+LARGE_PICTURE = 120_000  # bytes
 PNG = "iVBOR"  # how one begins in base64
 # Seconds a cell may take: a reader's may train, one that hangs in a test should cost little.
 TIMEOUTS = {"reader": 3600, "smoke": 120}
@@ -179,7 +179,7 @@ def _small(encoded: str) -> str:
         return encoded
     picture = Image.open(io.BytesIO(base64.b64decode(encoded))).convert("RGB")
     # Colours far apart rather than the most frequent ones: letters and thin lines keep theirs.
-    few = picture.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    few = picture.quantize(256, Image.Quantize.MAXCOVERAGE, 1, dither=Image.Dither.NONE)
     stream = io.BytesIO()
     few.save(stream, "png", optimize=True)
     return base64.b64encode(stream.getvalue()).decode()

@@ -88,7 +88,8 @@ draw_detections(images[0], predictions[0].detections, CLASSES, SCORE, size=600)
 
 # %%
 found = predictions[0].detections
-found.to_pandas(CLASSES)[found.scores.numpy() >= SCORE].round(2)
+table = found.to_pandas(CLASSES)[found.scores.numpy() >= SCORE].round(2)
+table.astype({side: int for side in ("x1", "y1", "x2", "y2")})  # whole pixels are enough to read
 
 # %% [markdown]
 # `to_coco()` and `to_supervision()` hand the same detections, with their masks, to other tools.
