@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -41,11 +42,13 @@ class StopBetweenIterations(Hook):
         self._asked = False
         self._holding = False
         self._before: Any = None
+        self._process = 0
 
     def __enter__(self) -> StopBetweenIterations:
         """Take interruptions over."""
         usual = signal.getsignal(signal.SIGINT)
         if _in_main_thread() and callable(usual) and not is_distributed():
+            self._process = os.getpid()
             self._before = signal.signal(signal.SIGINT, self._on_signal)
         return self
 
@@ -55,6 +58,8 @@ class StopBetweenIterations(Hook):
             signal.signal(signal.SIGINT, self._before)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._process:
+            return  # a worker that was forked just now: see start_worker
         if not self._holding or self._asked:
             raise KeyboardInterrupt
         self._asked = True

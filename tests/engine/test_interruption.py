@@ -1,5 +1,6 @@
 """Stopping between two iterations, saving undisturbed, workers that leave signals alone."""
 
+import os
 import signal
 import threading
 
@@ -123,6 +124,20 @@ def test_a_worker_ignores_interruptions():
     start_worker(None, 4)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     assert begun == [3]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_worker_that_was_just_forked_ignores_them_too():
+    """It has our handler until start_worker runs."""
+    with StopBetweenIterations():
+        child = os.fork()
+        if child == 0:
+            try:
+                stop()
+                os._exit(0)
+            finally:
+                os._exit(1)
+        assert os.waitpid(child, 0)[1] == 0
 
 
 def test_what_a_notebook_shows():

@@ -116,5 +116,5 @@ def test_losses_are_fetched_for_reports_only():
 def test_it_is_found_by_its_name():
     from cascadekit.registry import HOOKS
 
-    hook = HOOKS.build(dict(type="ReportProgress", reporter=Listener(), every=0))
+    hook = HOOKS.build(dict(type="cascadekit.ReportProgress", reporter=Listener(), every=0))
     assert isinstance(hook, ReportProgress)
