@@ -189,5 +189,5 @@ def test_configs_of_the_package_are_found_from_anywhere(tmp_path, monkeypatch):
     own.parent.mkdir(parents=True)
     own.write_text("model = dict(mine=1)")
     assert read_config(name)[0].model == {"mine": 1}
-    with pytest.raises(InputError, match="no config file configs/lite/cascade_lit.py"):
+    with pytest.raises(InputError, match="no config file configs/lite/cascade_lit"):
         read_config("configs/lite/cascade_lit.py")
