@@ -6,7 +6,7 @@
 # drawn on the spot, and follows each box through the stages.
 #
 # - **In the paper** (Cai and Vasconcelos, *Cascade R-CNN: High Quality Object Detection and
-#   Instance Segmentation*): section 4, Figure 3 (d).
+#   Instance Segmentation*): section 4, Figure 3.
 # - **Takes** well under a minute on two CPU cores.
 # - **Needs** nothing: no GPU, no download, no data.
 #
