@@ -5,30 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmengine.evaluator import BaseMetric
-
 from cascadekit.errors import check_word
-from cascadekit.evaluation.figure_tables import figure_tables
+from cascadekit.evaluation.benchmark_metric import BenchmarkMetric, Scorer
 from cascadekit.evaluation.kitti_ap import DEVKITS, KittiDetections, KittiTruth, evaluate_kitti
-from cascadekit.evaluation.metric_records import (
-    FoundBoxes,
-    PictureRecord,
-    class_names,
-    devkit_rows,
-    figures_by_stage,
-    log_text,
-    ordered,
-    prediction_of,
-    record_of,
-    write_summary,
-)
+from cascadekit.evaluation.metric_records import FoundBoxes, devkit_rows
 from cascadekit.registry import METRICS
 
 ROWS = ("names", "boxes", "truncated", "occluded")
 
 
 @METRICS.register_module()
-class KittiMetric(BaseMetric):
+class KittiMetric(BenchmarkMetric):
     """2D AP of car, pedestrian and cyclist at three difficulties, at 11 and 40 recall points.
 
     Needs `KittiDataset` in test mode. The detector's classes are matched with the benchmark's by
@@ -55,43 +42,16 @@ class KittiMetric(BaseMetric):
         collect_device: str = "cpu",
         prefix: str | None = "kitti",
     ) -> None:
-        super().__init__(collect_device=collect_device, prefix=prefix)
+        super().__init__("kitti", stage_table, outfile_prefix, collect_device, prefix)
         check_word("devkit", devkit, DEVKITS)
         self.devkit = devkit
-        self.stage_table = stage_table
-        self.outfile_prefix = outfile_prefix
 
-    def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]) -> None:
-        """Keep rows of the label files and detections of a batch, without tensors.
+    def truth_of(self, sample: Mapping[str, Any]) -> KittiTruth:
+        """Rows of the label file."""
+        return KittiTruth(**devkit_rows(sample, "KittiMetric", ROWS, "KittiDataset"))
 
-        Args:
-            data_batch: not used.
-            data_samples: data samples as dicts, with `prediction` and the meta key `devkit`.
-
-        Raises:
-            InputError: a sample lacks one of the two.
-        """
-        for sample in data_samples:
-            prediction = prediction_of(sample, "KittiMetric")
-            rows = devkit_rows(sample, "KittiMetric", ROWS, "KittiDataset")
-            self.results.append(record_of(prediction, KittiTruth(**rows), self.stage_table))
-
-    def compute_metrics(self, results: Sequence[PictureRecord]) -> dict[str, float]:
-        """Score the whole data set and log the table.
-
-        Args:
-            results: one record per image, of all processes; may be empty.
-
-        Returns:
-            Names without `prefix` -> fractions, or nan.
-
-        Raises:
-            InputError: the data set names no classes, two images share an id, or a label is
-                beyond the classes.
-        """
-        records = ordered(results)
-        classes = class_names(self.dataset_meta, "KittiMetric", records)
-        truths = [record.truth for record in records]
+    def scorer(self, truths: Sequence[KittiTruth], classes: Sequence[str]) -> Scorer:
+        """By names, as the devkit does."""
 
         def score(found: list[FoundBoxes]) -> Mapping[str, float]:
             boxes = [
@@ -100,7 +60,4 @@ class KittiMetric(BaseMetric):
             ]
             return evaluate_kitti(truths, boxes, self.devkit).as_dict()
 
-        figures = figures_by_stage(records, score)
-        log_text(figure_tables("kitti", {k: v for k, v in figures.items() if "/" not in k}))
-        write_summary(self.outfile_prefix, "kitti", records, figures)
-        return figures
+        return score

@@ -15,6 +15,7 @@ import numpy as np
 from mmengine.logging import print_log
 
 from cascadekit.errors import InputError, did_you_mean
+from cascadekit.evaluation.arrays import ScoredBoxes
 from cascadekit.structures.samples import Detections, Prediction
 
 FINAL = "final"  # the detections that the detector reports, next to those of chosen stages
@@ -204,6 +205,12 @@ def only_class(classes: Sequence[str], wanted: str, metric: str) -> int:
         f"{metric} looks at the class {wanted!r}; the data set has {', '.join(classes)}."
         f"{did_you_mean(wanted, classes)}"
     )
+
+
+def boxes_of_class(found: FoundBoxes, label: int) -> ScoredBoxes:
+    """The detections of one class, as x, y, width and height."""
+    own = found.labels == label
+    return ScoredBoxes(found.boxes_xywh[own], found.scores[own])
 
 
 def figures_by_stage(

@@ -6,22 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from mmengine.evaluator import BaseMetric
 
 from cascadekit.errors import InputError
 from cascadekit.evaluation.arrays import check_ious
-from cascadekit.evaluation.figure_tables import figure_tables
-from cascadekit.evaluation.metric_records import (
-    FoundBoxes,
-    PictureRecord,
-    class_names,
-    figures_by_stage,
-    log_text,
-    ordered,
-    prediction_of,
-    record_of,
-    write_summary,
-)
+from cascadekit.evaluation.benchmark_metric import BenchmarkMetric, Scorer
+from cascadekit.evaluation.metric_records import FoundBoxes, prediction_of
 from cascadekit.evaluation.voc_ap import (
     VocDetections,
     VocTruth,
@@ -35,7 +24,7 @@ FROM_ONE = np.array([1.0, 1.0, 0.0, 0.0])  # our corners -> pixels from 1, the l
 
 
 @METRICS.register_module()
-class VocMetric(BaseMetric):
+class VocMetric(BenchmarkMetric):
     """AP of 2007 (11 points) and of 2010 (area), and the paper's "VOC in COCO's metrics".
 
     With `VOCDataset` the rows of the xml files count, as the devkit reads them. With any other data
@@ -67,73 +56,42 @@ class VocMetric(BaseMetric):
         collect_device: str = "cpu",
         prefix: str | None = "voc",
     ) -> None:
-        super().__init__(collect_device=collect_device, prefix=prefix)
+        super().__init__("voc", stage_table, outfile_prefix, collect_device, prefix)
         check_ious(ious)
         self.ious = tuple(ious)
         self.coco = coco
         self.classwise = classwise
-        self.stage_table = stage_table
-        self.outfile_prefix = outfile_prefix
 
-    def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]) -> None:
-        """Keep ground truth and detections of a batch, without tensors.
+    def truth_of(self, sample: Mapping[str, Any]) -> VocTruth | tuple[Any, ...]:
+        """Rows of the xml file, or the records of another data set."""
+        rows, instances = sample.get("devkit") or {}, sample.get("instances")
+        if set(ROWS) <= set(rows):
+            return VocTruth(**{key: rows[key] for key in ROWS})
+        if instances is None:
+            info = prediction_of(sample, "VocMetric").info
+            raise InputError(
+                f"{info.path or info.image_id!r} has neither `devkit` nor `instances`: VocMetric "
+                "needs the data set's own records (test_mode=True)"
+            )
+        return tuple(instances)
 
-        Args:
-            data_batch: not used.
-            data_samples: data samples as dicts, with `prediction` and the meta key `devkit` of
-                `VOCDataset`, or else `instances`.
-
-        Raises:
-            InputError: a sample lacks the prediction, or both of the others.
-        """
-        for sample in data_samples:
-            prediction = prediction_of(sample, "VocMetric")
-            rows, instances = sample.get("devkit") or {}, sample.get("instances")
-            if set(ROWS) <= set(rows):
-                truth: Any = VocTruth(**{key: rows[key] for key in ROWS})
-            elif instances is not None:
-                truth = tuple(instances)
-            else:
-                raise InputError(
-                    f"{prediction.info.path or prediction.info.image_id!r} has neither `devkit` "
-                    "nor `instances`: VocMetric needs the data set's own records (test_mode=True)"
-                )
-            self.results.append(record_of(prediction, truth, self.stage_table))
-
-    def compute_metrics(self, results: Sequence[PictureRecord]) -> dict[str, float]:
-        """Score the whole data set and log the tables.
-
-        Args:
-            results: one record per image, of all processes; may be empty.
-
-        Returns:
-            Names without `prefix` -> fractions, or nan.
-
-        Raises:
-            InputError: the data set names no classes, two images share an id, or a label is
-                beyond the classes.
-        """
-        records = ordered(results)
-        classes = class_names(self.dataset_meta, "VocMetric", records)
-        truths = [_truth(record.truth, classes) for record in records]
+    def scorer(self, truths: Sequence[Any], classes: Sequence[str]) -> Scorer:
+        """By names, with pixels counted from 1."""
+        wanted = [_truth(truth, classes) for truth in truths]
 
         def score(found: list[FoundBoxes]) -> Mapping[str, float]:
             boxes = [
                 VocDetections([classes[k] for k in one.labels], one.boxes + FROM_ONE, one.scores)
                 for one in found
             ]
-            own = evaluate_voc(truths, boxes, self.ious, classes)
+            own = evaluate_voc(wanted, boxes, self.ious, classes)
             figures = own.as_dict()
             if self.coco:
-                theirs = evaluate_voc_as_coco(truths, boxes, classes)
+                theirs = evaluate_voc_as_coco(wanted, boxes, classes)
                 figures |= {f"coco/{key}": value for key, value in theirs.as_dict().items()}
             return figures | (own.by_class() if self.classwise else {})
 
-        figures = figures_by_stage(records, score)
-        final = {k: v for k, v in figures.items() if not k.startswith("stage_")}
-        log_text(figure_tables("voc", final))
-        write_summary(self.outfile_prefix, "voc", records, figures)
-        return figures
+        return score
 
 
 def _truth(truth: Any, classes: Sequence[str]) -> VocTruth:
