@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the models are tiny: a thread more costs time
 
@@ -21,6 +22,15 @@ def fresh_loggers():
     """Forget mmengine's loggers after a test: their streams are those that pytest took away."""
     yield
     MMLogger._instance_dict.clear()
+
+
+@pytest.fixture
+def usual_interruptions():
+    """Python's own handler of Ctrl-C, which the test leaves behind: a background job has none."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    signal.signal(signal.SIGINT, before)
 
 
 @MODELS.register_module()

@@ -19,6 +19,7 @@ from cascadekit.models import CascadeRCNN
 from cascadekit.training import can_show_widgets, training_screen
 from tests.engine.test_progress import Listener
 
+pytestmark = pytest.mark.usefixtures("usual_interruptions")
 TINY = Path(__file__).parent / "tiny.py"
 NO_SAVES = {"default_hooks.checkpoint.interval": 100}
 

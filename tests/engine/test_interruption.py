@@ -9,18 +9,11 @@ import pytest
 from cascadekit.engine import StopBetweenIterations, TrainingInterrupted, interruption
 from cascadekit.engine.interruption import start_worker, undisturbed
 
+pytestmark = pytest.mark.usefixtures("usual_interruptions")
+
 
 def stop():
     signal.raise_signal(signal.SIGINT)
-
-
-@pytest.fixture(autouse=True)
-def usual_handler():
-    """Tests begin with Python's own handler, and leave it behind."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    signal.signal(signal.SIGINT, before)
 
 
 def test_a_stop_waits_for_the_iteration_under_way():
