@@ -29,6 +29,7 @@ from cascadekit import ops
 from cascadekit.errors import InputError
 from cascadekit.models import CascadeRCNN
 from cascadekit.structures.samples import ImageInfo
+from cascadekit.whole_file import whole_file
 
 SUFFIXES = (".onnx", ".pt2")
 # torch translates to 18 and converts upwards; 20 is its default, 23 the last it knows.
@@ -159,17 +160,12 @@ def export_detector(
     program = trace(ExportedDetector(detector), size)
     outputs = _output_names(program)
     classes = list(getattr(detector, "classes", None) or ())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    passing = path.with_name(f".{path.stem}.part{path.suffix}")
-    try:
+    with whole_file(path) as passing:
         if path.suffix == ".onnx":
             nodes = _write_onnx(program, outputs, passing, opset, classes)
         else:
             torch.export.save(program, passing, extra_files={CLASSES: json.dumps(classes)})
             nodes = sum(node.op == "call_function" for node in program.graph.nodes)
-        passing.replace(path)
-    finally:
-        passing.unlink(missing_ok=True)
     sides = ("height", "width") if size is None else tuple(size)
     return ExportedFile(
         path,

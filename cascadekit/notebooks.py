@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from cascadekit.errors import InputError, check_word, did_you_mean
+from cascadekit.whole_file import write_text
 
 BUDGETS = ("reader", "smoke")
 KERNEL = "python3"
@@ -220,9 +221,7 @@ def run_notebook(
     limit = TIMEOUTS[budget] if timeout is None else timeout
     ran = execute(with_budget(read_source(source), budget), target.parent, limit)
     if budget == BUDGETS[0]:
-        passing = target.with_name(f".{target.name}.{os.getpid()}")
-        _library("nbformat").write(stable(ran), passing)
-        os.replace(passing, target)
+        write_text(target, _library("nbformat").writes(stable(ran)) + "\n")
     return time.perf_counter() - start
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from cascadekit.progress import track
 from cascadekit.structures.masks import encode_rle, paste
 from cascadekit.structures.samples import Prediction
 from cascadekit.visualization import draw_detections, draw_stages, save_figure
+from cascadekit.whole_file import write_json
 
 
 def result_entries(prediction: Prediction, classes: Sequence[str]) -> list[dict[str, Any]]:
@@ -80,7 +80,5 @@ def write_predictions(
         if stages:
             strip = draw_stages(image, prediction, None, classes, score_threshold=score)
             save_figure(strip, folder / f"{file.stem}_stages.png")
-    passing = folder / ".predictions.json.part"
-    passing.write_text(json.dumps(entries))
-    passing.replace(folder / "predictions.json")
+    write_json(folder / "predictions.json", entries)
     print(f"{len(entries)} detections in {len(files)} pictures: {folder}/predictions.json")

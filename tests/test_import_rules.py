@@ -11,7 +11,15 @@ PACKAGE = ROOT / "cascadekit"
 # A room imports rooms of lower floors, and those of its own floor that RULES do not forbid.
 FLOORS = {
     1: (
-        *("structures", "checkpoints", "registry", "errors", "configuration", "progress"),
+        *(
+            "structures",
+            "checkpoints",
+            "registry",
+            "errors",
+            "configuration",
+            "progress",
+            "whole_file",
+        ),
         *("ops", "ops_kernels", "ops_rfcn", "roi_align_bag"),
     ),
     2: ("models", "datasets", "evaluation", "visualization", "engine"),

@@ -23,6 +23,7 @@ from cascadekit.checkpoints.safe_load import (
 )
 from cascadekit.checkpoints.translation import OURS, Translation
 from cascadekit.errors import InputError, did_you_mean
+from cascadekit.whole_file import whole_file
 
 State = Mapping[str, Any]
 Source = str | os.PathLike[str] | State
@@ -275,24 +276,11 @@ def save_weights(
     if file.suffix not in (SAFETENSORS, *PICKLES):
         raise InputError(f"{file}: weights are saved to .safetensors, .pth or .pt")
     tensors = _separate(state, file) if file.suffix == SAFETENSORS else dict(state)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
+    with whole_file(file) as part:
         if file.suffix == SAFETENSORS:
             from safetensors.torch import save_file
 
             save_file(tensors, part, dict(notes) if notes else None)
         else:
             torch.save(tensors, part)
-        part.chmod(0o666 & ~_umask())  # safetensors lets nobody else read its files
-        os.replace(part, file)
-    finally:
-        part.unlink(missing_ok=True)
     return file
-
-
-def _umask() -> int:
-    """What the process takes from the permissions of new files; asking means setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -66,14 +66,15 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _to_coco(args: argparse.Namespace) -> None:
-    from cascadekit.datasets.coco_writer import coco_dict, ignore_low, write_json
+    from cascadekit.datasets.coco_writer import coco_dict, ignore_low
     from cascadekit.errors import InputError
+    from cascadekit.whole_file import write_json
 
     if not args.target.endswith(".json"):
         raise InputError(f"OUT must be a .json file, got {args.target!r}")
     dataset, root = _open(args.source, None if args.format == "auto" else args.format, args)
     data = ignore_low(coco_dict(dataset, root), args.min_height)
-    write_json(data, args.target)
+    write_json(args.target, data)
     regions = sum(a["ignore"] or a["iscrowd"] for a in data["annotations"])
     names = [category["name"] for category in data["categories"]]
     print(

@@ -97,8 +97,8 @@ def _fix(result: Examination, target: str) -> None:
     """Write the cleaned copies and say what was changed."""
     import os
 
-    from cascadekit.datasets.coco_writer import write_json
     from cascadekit.doctor import cleaned
+    from cascadekit.whole_file import write_json
 
     written: set[str] = set()
     for own in result.sets:
@@ -111,7 +111,7 @@ def _fix(result: Examination, target: str) -> None:
 
             raise InputError(f"--fix {out} would replace what was examined: give another name")
         copy = cleaned(own, result.states)
-        write_json(copy.data, out)
+        write_json(out, copy.data)
         written.add(out)
         counts = f"{len(copy.data['images'])} pictures, {len(copy.data['annotations'])} objects"
         print(f"{out}: {counts}; use it with --images {copy.image_dir}")

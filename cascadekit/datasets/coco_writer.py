@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from mmengine.dataset import BaseDataset
@@ -96,25 +94,3 @@ def ignore_low(data: Mapping[str, Any], min_height: float) -> dict[str, Any]:
 def picture_root(image_dirs: Sequence[str]) -> str:
     """The folder that all pictures of a data set are below."""
     return os.path.commonpath([os.path.abspath(folder) for folder in image_dirs])
-
-
-def write_json(value: Any, target: str | os.PathLike[str]) -> None:
-    """Write json under a passing name, then rename: readers see the whole file or none.
-
-    Args:
-        value: what json can hold.
-        target: file to write; its folder is made if needed.
-
-    Raises:
-        InputError: the file cannot be written there.
-    """
-    path = Path(target)
-    passing = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        passing.write_text(json.dumps(value, allow_nan=False), encoding="utf-8")
-        os.replace(passing, path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error}") from None
-    finally:
-        passing.unlink(missing_ok=True)

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from cascadekit.errors import InputError, did_you_mean
+from cascadekit.whole_file import whole_file
 
 SUFFIX = ".safetensors"
 FORMAT = {"format": "cascadekit.proposals", "version": "1"}
@@ -91,10 +92,8 @@ def write_proposals(
     }
     from safetensors.numpy import save_file
 
-    file.parent.mkdir(parents=True, exist_ok=True)
-    passing = file.with_name(f".{file.name}.part")
-    save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, passing, metadata=header)
-    passing.replace(file)
+    with whole_file(file) as passing:
+        save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, passing, header)
     return sum(map(len, boxes))
 
 

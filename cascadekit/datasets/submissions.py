@@ -24,8 +24,8 @@ from typing import Any
 from mmengine.dataset import BaseDataset
 
 from cascadekit.datasets.citypersons_files import LABELS
-from cascadekit.datasets.coco_writer import write_json
 from cascadekit.errors import InputError, did_you_mean
+from cascadekit.whole_file import write_json
 
 NO_SPACE = "-1 -1 -1 -1000 -1000 -1000 -10"  # KITTI's words for a box that has no place in space
 
@@ -231,7 +231,7 @@ def write_citypersons(pictures: Sequence[FoundPicture], names: Names, out: str) 
         for picture in pictures
         for one in picture.found
     ]
-    write_json(entries, out)
+    write_json(out, entries)
     return 1
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from html import escape
 from pathlib import Path
@@ -15,6 +14,7 @@ from cascadekit.doctor.examination import Examination
 from cascadekit.doctor.finding import ERROR, NOTE, WARNING, Example, Finding, plural
 from cascadekit.doctor.thumbnails import thumbnail
 from cascadekit.quality.report_page import STYLE, data_uri
+from cascadekit.whole_file import write_json, write_text
 
 COLORS = {ERROR: "#b3261e", WARNING: "#9a6700", NOTE: "#57606a"}
 INK = {ERROR: "bold red", WARNING: "yellow", NOTE: "dim"}
@@ -83,21 +83,10 @@ def write_page(result: Examination, folder: str | os.PathLike[str]) -> tuple[Pat
         The page and the json.
     """
     target = Path(folder)
-    target.mkdir(parents=True, exist_ok=True)
     html, numbers = target / "doctor.html", target / "doctor.json"
-    _write(numbers, json.dumps(result.as_json(), indent=1, allow_nan=False) + "\n")
-    _write(html, page(result))
+    write_json(numbers, result.as_json(), indent=1)
+    write_text(html, page(result))
     return html, numbers
-
-
-def _write(path: Path, text: str) -> None:
-    """A file, whole or not at all."""
-    passing = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        passing.write_text(text, encoding="utf-8", errors="replace")
-        os.replace(passing, path)
-    finally:
-        passing.unlink(missing_ok=True)
 
 
 def page(result: Examination) -> str:

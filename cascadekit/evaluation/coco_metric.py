@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +25,7 @@ from cascadekit.evaluation.stage_table import (
 from cascadekit.registry import METRICS
 from cascadekit.structures.masks import encode_rle, paste
 from cascadekit.structures.samples import Detections, Prediction
+from cascadekit.whole_file import write_json
 
 FINAL = "final"  # the detections that the detector reports, next to those of chosen stages
 
@@ -251,7 +249,7 @@ class CocoMetric(BaseMetric):
                 }
                 for result in final
             ]
-            _write_json(f"{self.outfile_prefix}.{iou_type}.json", entries)
+            write_json(f"{self.outfile_prefix}.{iou_type}.json", entries)
         summary = {
             "images": len(truth["images"]),
             "objects": len(truth["annotations"]),
@@ -260,7 +258,7 @@ class CocoMetric(BaseMetric):
             # json has no nan
             "scores": {k: None if math.isnan(v) else v for k, v in numbers.items()},
         }
-        _write_json(f"{self.outfile_prefix}.summary.json", summary)
+        write_json(f"{self.outfile_prefix}.summary.json", summary)
 
 
 def _check_records(records: Sequence[_ImageRecord], classes: Sequence[str]) -> None:
@@ -362,15 +360,3 @@ def _explain(truth: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) -> 
 
 def _log(text: str) -> None:
     print_log("\n" + text, logger="current")
-
-
-def _write_json(path: str, value: Any) -> None:
-    """Write json under a passing name, then rename: readers see the whole file or none."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    passing = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        passing.write_text(json.dumps(value, allow_nan=False), encoding="utf-8")
-        os.replace(passing, target)
-    finally:
-        passing.unlink(missing_ok=True)

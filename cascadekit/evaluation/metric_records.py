@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +14,7 @@ from mmengine.logging import print_log
 from cascadekit.errors import InputError, did_you_mean
 from cascadekit.evaluation.arrays import ScoredBoxes
 from cascadekit.structures.samples import Detections, Prediction
+from cascadekit.whole_file import write_json
 
 FINAL = "final"  # the detections that the detector reports, next to those of chosen stages
 
@@ -260,8 +258,4 @@ def write_summary(
         # json has no nan
         "scores": {k: None if math.isnan(v) else v for k, v in figures.items()},
     }
-    target = Path(f"{prefix}.{name}.json")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    passing = target.with_name(f".{target.name}.{os.getpid()}")
-    passing.write_text(json.dumps(summary, allow_nan=False), encoding="utf-8")
-    os.replace(passing, target)
+    write_json(f"{prefix}.{name}.json", summary)

@@ -22,8 +22,9 @@ from mmengine import Config
 from cascadekit.experiments.data import content_in, digest
 from cascadekit.experiments.results import MEASURES as FOLDER
 from cascadekit.experiments.results import Result
-from cascadekit.experiments.runs import CONFIG, PLAN, TEST_KEYS, WEIGHTS, Run, read_json, write_json
+from cascadekit.experiments.runs import CONFIG, PLAN, TEST_KEYS, WEIGHTS, Run, read_json
 from cascadekit.quality.tables import as_json
+from cascadekit.whole_file import write_json
 
 # Raise a measure's number when it gives other values: old files are then not taken for new ones.
 VERSIONS = {"scores": 1}
@@ -117,7 +118,7 @@ def work(folder: Path, plan: Config) -> None:
             minutes=round((time.time() - began) / 60, 3),
             made=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        write_json(Path(file), asdict(result))
+        write_json(Path(file), asdict(result), indent=1)
 
 
 def config_as_tested(folder: Path, plan: Config) -> Config:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from cascadekit.errors import InputError
-from cascadekit.experiments.runs import RECORD, read_json, write_json
+from cascadekit.experiments.runs import RECORD, read_json
+from cascadekit.whole_file import write_json
 
 MEASURES = "measures"
 # What of a run's record goes into the committed file.
@@ -161,7 +162,7 @@ def _latest(results: Iterable[Result]) -> tuple[Result, ...]:
 def save_results(results: Results, path: str | os.PathLike[str]) -> None:
     """Write results to one file; it names no folder of this machine."""
     rows = [asdict(result) for result in results.results]
-    write_json(Path(path), {"runs": list(results.runs), "results": rows})
+    write_json(Path(path), {"runs": list(results.runs), "results": rows}, indent=1)
 
 
 def load_results(path: str | os.PathLike[str]) -> Results:

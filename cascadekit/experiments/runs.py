@@ -19,6 +19,7 @@ from cascadekit.errors import InputError
 from cascadekit.experiments.arms import Arm
 from cascadekit.experiments.budgets import arm_config
 from cascadekit.experiments.data import DataSet, content_in, digest
+from cascadekit.whole_file import write_json
 
 DEFAULT_ROOT = Path("work_dirs") / "experiments"
 RECORD, PLAN, CONFIG, LOG, FAILURE = (
@@ -153,14 +154,6 @@ def plain(value: Any) -> Any:
     return value
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    scratch.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    scratch.replace(path)
-
-
 def read_json(path: Path) -> Any:
     """Read a file that `write_json` wrote.
 
@@ -187,7 +180,7 @@ def write_plan(run: Run) -> None:
     scratch = run.folder / f".config_{os.getpid()}.py"
     run.config.dump(str(scratch))
     scratch.replace(run.folder / CONFIG)
-    write_json(run.folder / PLAN, describe(run))
+    write_json(run.folder / PLAN, describe(run), indent=1)
 
 
 def describe(run: Run) -> dict[str, Any]:

@@ -34,8 +34,8 @@ from cascadekit.experiments.runs import (
     RECORD,
     WEIGHTS,
     read_json,
-    write_json,
 )
+from cascadekit.whole_file import write_json
 
 BUSY = 75  # exit status: another process trains this run
 ATTEMPTS = "attempts.json"
@@ -94,6 +94,7 @@ def work(folder: Path) -> None:
             "code": code_version(),
             "versions": {"python": platform.python_version(), **_versions()},
         },
+        indent=1,
     )
     (folder / FAILURE).unlink(missing_ok=True)
 
@@ -113,7 +114,7 @@ def _start_attempt(folder: Path) -> list[list[float]]:
         kept = pointer.stat().st_mtime if pointer.is_file() else 0.0
         spans[-1][1] = max(kept, spans[-1][0])
     spans.append([time.time(), 0.0])
-    write_json(file, spans)
+    write_json(file, spans, indent=1)
     return list(spans)
 
 
@@ -228,6 +229,7 @@ def main(folder: Path) -> int:
         write_json(
             folder / FAILURE,
             {"error": f"{type(error).__name__}: {error}", "trace": traceback.format_exc()},
+            indent=1,
         )
         return 1
     return 0

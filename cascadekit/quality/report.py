@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from matplotlib.figure import Figure
 from cascadekit.errors import InputError
 from cascadekit.quality.report_page import page
 from cascadekit.quality.tables import Table, as_json
+from cascadekit.whole_file import write_json, write_text
 
 
 @dataclass(frozen=True)
@@ -132,18 +132,7 @@ def write_report(
                 f"names of sections must be letters, digits and _, each once; got {each!r}"
             )
     target = Path(folder)
-    target.mkdir(parents=True, exist_ok=True)
     html, numbers = target / f"{name}.html", target / f"{name}.json"
-    _write(numbers, json.dumps(report.as_json(), indent=1, allow_nan=False) + "\n")
-    _write(html, page(report))
+    write_json(numbers, report.as_json(), indent=1)
+    write_text(html, page(report))
     return html, numbers
-
-
-def _write(path: Path, text: str) -> None:
-    """A file, whole or not at all."""
-    passing = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        passing.write_text(text, encoding="utf-8")
-        os.replace(passing, path)
-    finally:
-        passing.unlink(missing_ok=True)

@@ -9,7 +9,6 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from cascadekit.datasets.coco_writer import write_json
 from cascadekit.evaluation.bootstrap import FEW, LEVEL
 from cascadekit.evaluation.figure_tables import chosen_figures, figure_tables
 from cascadekit.evaluation.resampling import Contrast, Spread
@@ -18,6 +17,7 @@ from cascadekit.scoring.files import Report
 from cascadekit.scoring.scored import Scored
 from cascadekit.visualization.draw import save_figure
 from cascadekit.visualization.metric_plots import plot_metric_curves
+from cascadekit.whole_file import write_json
 
 
 def report_text(report: Report) -> str:
@@ -192,6 +192,6 @@ def write_report(report: Report, folder: str | os.PathLike[str]) -> list[Path]:
     """
     target = Path(folder)
     files = [target / "scores.json", target / "curves.png"]
-    write_json(report_json(report), files[0])
+    write_json(files[0], report_json(report))
     save_figure(report_figure(report), files[1], scale=1.5)
     return files

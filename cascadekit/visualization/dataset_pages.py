@@ -22,6 +22,7 @@ from cascadekit.registry import DATASETS, SCOPE
 from cascadekit.structures.samples import image_infos, to_targets
 from cascadekit.visualization.canvas import add_panel, new_figure
 from cascadekit.visualization.draw_sample import SeenPicture, draw_sample
+from cascadekit.whole_file import write_text
 
 GAP = 10  # figure pixels between the pictures of a grid
 SPLITS = ("train", "val", "test")
@@ -196,10 +197,4 @@ def write_dataset_page(page: str, path: str | os.PathLike[str]) -> None:
     target = Path(path)
     if target.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"a page is written as HTML: {target} must end in .html")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    passing = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        passing.write_text(page, encoding="utf-8", errors="replace")
-        os.replace(passing, target)
-    finally:
-        passing.unlink(missing_ok=True)
+    write_text(target, page)

@@ -23,6 +23,7 @@ from cascadekit.visualization.canvas import (
     outline,
     points,
 )
+from cascadekit.whole_file import whole_file
 
 
 def draw_detections(
@@ -92,13 +93,8 @@ def save_figure(figure: Figure, path: str | os.PathLike[str], scale: float = 1.0
     target = Path(path)
     if target.suffix.lower() != ".png":
         raise InputError(f"figures are written as PNG: {target} must end in .png")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    passing = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
+    with whole_file(target) as passing:
         figure.savefig(passing, format="png", dpi=figure.dpi * scale)
-        os.replace(passing, target)
-    finally:
-        passing.unlink(missing_ok=True)
 
 
 def best_detections(detections: Detections, score_threshold: float, most: int) -> Detections:

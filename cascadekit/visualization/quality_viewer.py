@@ -16,6 +16,7 @@ from cascadekit.errors import InputError
 from cascadekit.visualization.curve_families import CurveFamily, QualityCurve
 from cascadekit.visualization.curve_plot import CurvePlot
 from cascadekit.visualization.quality_page import quality_page
+from cascadekit.whole_file import write_text
 
 CACHED = 200  # pictures that are kept, of about 30 kB each
 CELL = "style='padding:0 12px 0 0;text-align:left'"
@@ -135,10 +136,7 @@ class QualityViewer(widgets.VBox):  # type: ignore[misc]
             raise InputError(f"the viewer is written as a page: {target} must end in .html")
         places = np.arange(FIRST, LAST + STEP / 2, STEP)
         page = quality_page(tuple(self.families.values()), places, self.iou.value)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        passing = target.with_name(f".{target.name}.{os.getpid()}")
-        passing.write_text(page, encoding="utf-8")
-        os.replace(passing, target)
+        write_text(target, page)
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """The live widget, with a still picture for whatever shows the notebook without it."""

@@ -19,6 +19,7 @@ from cascadekit.visualization.stage_page import stage_page
 from cascadekit.visualization.stage_strip import draw_stages
 from cascadekit.visualization.stage_tables import iou_plot, object_table, stage_names
 from cascadekit.visualization.story import tell_story
+from cascadekit.whole_file import write_text
 
 LEAST_SCORE = 0.05  # where the threshold's slider begins
 MOST_OBJECTS = 30  # more cannot be told apart, and each is painted at each stage
@@ -179,10 +180,7 @@ class StageViewer(widgets.VBox):  # type: ignore[misc]
         if target.suffix.lower() not in (".html", ".htm"):
             raise InputError(f"the viewer is written as a page: {target} must end in .html")
         page = stage_page(self.image, self.story, self.threshold.value, self._plain)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        passing = target.with_name(f".{target.name}.{os.getpid()}")
-        passing.write_text(page, encoding="utf-8")
-        os.replace(passing, target)
+        write_text(target, page)
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """The live widget, with a still picture for whatever shows the notebook without it."""

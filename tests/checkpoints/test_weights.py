@@ -284,7 +284,7 @@ def test_saving_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
         raise OSError("No space left on device")
 
     monkeypatch.setattr(weights_module.torch, "save", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(InputError, match=r"w\.pth cannot be written: No space"):
         save_weights({"w": torch.zeros(1)}, path)
     monkeypatch.undo()
     assert load_checkpoint_file(path)["w"].tolist() == [1.0]

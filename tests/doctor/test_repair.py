@@ -3,13 +3,13 @@ import json
 import pytest
 
 from cascadekit.datasets import CocoDataset
-from cascadekit.datasets.coco_writer import write_json
 from cascadekit.doctor.annotations import annotation_findings
 from cascadekit.doctor.picture_checks import picture_findings
 from cascadekit.doctor.pictures import look_at_all
 from cascadekit.doctor.read_coco import read_coco
 from cascadekit.doctor.read_voc import read_voc
 from cascadekit.doctor.repair import cleaned
+from cascadekit.whole_file import write_json
 from tests.doctor import makers
 from tests.doctor.makers import box, image
 
@@ -62,7 +62,7 @@ def test_the_cleaned_copy_has_no_such_fault_and_loads(tmp_path, fault):
     copy = cleaned(own, states)
     assert fault in {check for check, _, _ in copy.changes}
     assert file.read_bytes() == before
-    write_json(copy.data, tmp_path / "clean.json")
+    write_json(tmp_path / "clean.json", copy.data)
     _, _, left = examined(tmp_path / "clean.json")
     assert fault not in left
     dataset = CocoDataset(str(tmp_path / "clean.json"), str(tmp_path), test_mode=True)
@@ -97,7 +97,7 @@ def test_xml_becomes_json(tmp_path):
         ("box.zero_area", 1, "left out"),
         ("box.outside", 1, "cut at the border"),
     )
-    write_json(copy.data, tmp_path / "clean.json")
+    write_json(tmp_path / "clean.json", copy.data)
     dataset = CocoDataset(str(tmp_path / "clean.json"), copy.image_dir)
     assert dataset.metainfo["classes"] == ("cat", "dog")
     (record,) = [dataset.get_data_info(0)]

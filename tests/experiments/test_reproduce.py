@@ -11,7 +11,8 @@ from cascadekit.errors import InputError
 from cascadekit.experiments import reproduce
 from cascadekit.experiments.experiment import Experiment, Row
 from cascadekit.experiments.results import results_of_runs
-from cascadekit.experiments.runs import RECORD, write_json
+from cascadekit.experiments.runs import RECORD
+from cascadekit.whole_file import write_json
 from tests.experiments.test_data import add_voc
 
 SMOKE = ["--budget", "smoke", "--seeds", "1"]

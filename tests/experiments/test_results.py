@@ -14,7 +14,7 @@ from cascadekit.experiments.results import (
     results_of_runs,
     save_results,
 )
-from cascadekit.experiments.runs import write_json
+from cascadekit.whole_file import write_json
 
 VALUES = {"final": {"bbox": {"AP": 0.5, "AP90": None}}, "list": [1, 2.5], "word": "x"}
 

@@ -18,9 +18,9 @@ from cascadekit.experiments.runs import (
     plain,
     read_json,
     training_content,
-    write_json,
     write_plan,
 )
+from cascadekit.whole_file import write_json
 from tests.experiments.test_data import voc as voc  # a fixture
 
 ARMS = load_arms()

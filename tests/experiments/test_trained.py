@@ -12,9 +12,10 @@ from cascadekit.errors import InputError
 from cascadekit.experiments import trained as module
 from cascadekit.experiments.arms import load_arms
 from cascadekit.experiments.data import data_set
-from cascadekit.experiments.runs import RECORD, WEIGHTS, make_run, write_json, write_plan
+from cascadekit.experiments.runs import RECORD, WEIGHTS, make_run, write_plan
 from cascadekit.experiments.trained import trained
 from cascadekit.experiments.worker import locked
+from cascadekit.whole_file import write_json
 
 ARMS = load_arms()
 

@@ -20,9 +20,9 @@ from cascadekit.experiments.runs import (
     WEIGHTS,
     make_run,
     read_json,
-    write_json,
     write_plan,
 )
+from cascadekit.whole_file import write_json
 
 ARMS = load_arms()
 
