@@ -95,27 +95,35 @@ def run(args: argparse.Namespace) -> int:
 
 def _fix(result: Examination, target: str) -> None:
     """Write the cleaned copies and say what was changed."""
-    import os
-
     from cascadekit.doctor import cleaned
     from cascadekit.whole_file import write_json
 
-    written: set[str] = set()
-    for own in result.sets:
-        stem = target.removesuffix(".json")
-        out = target if own.role == "train" else f"{stem}_{own.role}.json"
-        if out in written:
-            out = f"{out.removesuffix('.json')}_{len(written)}.json"
-        if os.path.abspath(out) in map(os.path.abspath, {p.source for p in own.pictures}):
-            from cascadekit.errors import InputError
-
-            raise InputError(f"--fix {out} would replace what was examined: give another name")
+    for own, out in zip(result.sets, _outputs(result, target), strict=True):
         copy = cleaned(own, result.states)
         write_json(out, copy.data)
-        written.add(out)
         counts = f"{len(copy.data['images'])} pictures, {len(copy.data['annotations'])} objects"
         print(f"{out}: {counts}; use it with --images {copy.image_dir}")
         for check, count, how in copy.changes:
             print(f"  {check}: {count} {how}")
         if not copy.changes:
             print("  nothing was changed")
+
+
+def _outputs(result: Examination, target: str) -> list[str]:
+    """A file for each split, none of them one that was examined."""
+    import os
+
+    from cascadekit.errors import InputError
+
+    outputs: list[str] = []
+    for own in result.sets:
+        stem = target.removesuffix(".json")
+        out = target if own.role == "train" else f"{stem}_{own.role}.json"
+        if out in outputs:
+            out = f"{out.removesuffix('.json')}_{len(outputs)}.json"
+        outputs.append(out)
+    examined = {os.path.abspath(p.source) for own in result.sets for p in own.pictures}
+    for out in outputs:
+        if os.path.abspath(out) in examined:
+            raise InputError(f"--fix {out} would replace what was examined: give another name")
+    return outputs

@@ -102,3 +102,14 @@ def test_fix_never_replaces_what_it_reads(tmp_path, capsys):
     before = file.read_bytes()
     assert doctor(tmp_path, "--data", file, "--fix", file) == 2
     assert file.read_bytes() == before and "another name" in capsys.readouterr().err
+
+
+def test_fix_writes_nothing_if_one_of_its_files_would_replace_what_it_reads(tmp_path, capsys):
+    train = makers.coco(tmp_path / "train")
+    val = makers.coco(tmp_path / "val", seed=9)
+    val = val.rename(tmp_path / "val" / "clean_val.json")
+    before = val.read_bytes()
+    out = tmp_path / "val" / "clean.json"
+    assert doctor(tmp_path, "--data", train, "--val-data", val, "--fix", out) == 2
+    assert "clean_val.json would replace" in capsys.readouterr().err
+    assert val.read_bytes() == before and not out.exists()
