@@ -32,9 +32,10 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     passing = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        mode = _usual_mode(passing)
         try:
             yield passing
-            passing.chmod(0o666 & ~_umask())  # some writers let nobody else read their files
+            passing.chmod(mode)  # some writers let nobody else read their files
             os.replace(passing, target)
         finally:
             passing.unlink(missing_ok=True)
@@ -42,11 +43,12 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise InputError(f"{target} cannot be written: {error}") from error
 
 
-def _umask() -> int:
-    """What the process takes from the permissions of new files; asking means setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _usual_mode(path: Path) -> int:
+    """Permissions of a new file there; asking for the umask would mean setting it."""
+    path.touch()
+    mode = path.stat().st_mode
+    path.unlink()
+    return mode
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
