@@ -20,6 +20,7 @@ from mmengine.model import BaseModel
 from torch import Tensor
 
 from cascadekit.errors import InputError
+from cascadekit.models.class_count import with_classes
 from cascadekit.models.recipes import fill_in
 from cascadekit.models.roi_heads.predictions import proposals_alone
 from cascadekit.registry import MODELS
@@ -210,5 +211,5 @@ def _build_for(num_classes: int, config: Config | None) -> Any:
         return None
     kind = MODELS.get(str(config.get("type")))
     if kind is not None and "num_classes" in inspect.signature(kind).parameters:
-        config = {"num_classes": num_classes, **config}
+        config = with_classes(config, num_classes)
     return MODELS.build(config)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from cascadekit.errors import check_word
+from cascadekit.models.class_count import with_classes
 from cascadekit.models.losses import own_class, scale_gradient
 from cascadekit.models.roi_heads.ensemble import variant_names, variant_stages
 from cascadekit.models.roi_heads.mask_head import (
@@ -144,17 +145,17 @@ class CascadeRoIHead(nn.Module):
         self.all_heads = False  # set by analysis: run every head on the rois of every stage
 
         self.box_pool = MODELS.build(box_pool)
-        given = {"num_classes": num_classes, "roi_size": pool_size(self.box_pool)}
+        size = pool_size(self.box_pool)
         self.bbox_head = nn.ModuleList(
-            MODELS.build({**given, **head}) for head in per_stage(bbox_head, count, "bbox_head")
+            MODELS.build({"roi_size": size, **with_classes(head, num_classes)})
+            for head in per_stage(bbox_head, count, "bbox_head")
         )
         self.mask_stages: tuple[int, ...] = ()
         if mask_head is not None:
             self.mask_stages = mask_stages(mask_strategy, count)
             self.mask_pool = MODELS.build(mask_pool)
-            self.mask_head = nn.ModuleList(
-                MODELS.build({"num_classes": num_classes, **mask_head}) for _ in self.mask_stages
-            )
+            told = with_classes(mask_head, num_classes)
+            self.mask_head = nn.ModuleList(MODELS.build(told) for _ in self.mask_stages)
 
     def forward(
         self,
